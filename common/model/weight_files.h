@@ -1,0 +1,48 @@
+// The tensors of a Hugging Face model directory: safetensors or pytorch_model*.bin, single or sharded.
+// All of it is untrusted input: every size is checked before use, nothing is executed, errors name file and tensor.
+#pragma once
+
+#include <cstddef>
+#include <cstdint>
+#include <filesystem>
+#include <map>
+#include <memory>
+#include <span>
+#include <string>
+#include <vector>
+
+#include "common/base/result.h"
+#include "common/tensor/dtype.h"
+
+namespace sida::model {
+
+struct TensorInfo {
+  std::string name;
+  DType dtype = DType::kFloat32;
+  std::vector<std::int64_t> shape;  // Row-major and contiguous.
+  std::size_t file = 0;             // Index into WeightFiles::files().
+  std::uint64_t offset = 0;         // In the file, bytes.
+  std::uint64_t bytes = 0;          // Equals elements x size of dtype.
+};
+
+// Opens headers only; data is read on demand. Immutable after open, so any thread may call any const method.
+class WeightFiles {
+ public:
+  // kInvalidModel on damage, kNotFound when the directory has no weights.
+  static Result<WeightFiles> open(const std::filesystem::path& directory);
+
+  [[nodiscard]] const std::map<std::string, TensorInfo, std::less<>>& tensors() const { return tensors_; }
+  [[nodiscard]] const TensorInfo* find(std::string_view name) const;
+  [[nodiscard]] const std::vector<std::filesystem::path>& files() const { return paths_; }
+
+  // Reads the tensor's bytes, as stored, into `destination` (exactly info.bytes). Blocks on disk.
+  [[nodiscard]] Result<void> read(const TensorInfo& info, std::span<std::byte> destination) const;
+
+ private:
+  struct OpenFiles;
+  std::map<std::string, TensorInfo, std::less<>> tensors_;
+  std::vector<std::filesystem::path> paths_;
+  std::shared_ptr<const OpenFiles> open_files_;
+};
+
+}  // namespace sida::model
