@@ -1,0 +1,33 @@
+// Makes links of one kind. A process makes one Transport and gives it to its agents.
+#pragma once
+
+#include <memory>
+#include <string>
+
+#include "common/base/result.h"
+#include "common/transport/control_link.h"
+#include "common/transport/tensor_channel.h"
+
+namespace sida::transport {
+
+// Endpoints: "ipc:///run/sida/worker-0.sock" (socket file 0600, at most 107 characters), "tcp://127.0.0.1:*".
+// Addresses off loopback are refused (kInvalidArgument) until links are encrypted.
+class Transport {
+ public:
+  virtual ~Transport() = default;
+  virtual Result<std::unique_ptr<ControlServer>> serve_control(const std::string& endpoint) = 0;
+  virtual Result<std::unique_ptr<ControlClient>> connect_control(const std::string& endpoint) = 0;
+  virtual Result<std::unique_ptr<TensorServer>> serve_tensors(const std::string& endpoint) = 0;
+  virtual Result<std::unique_ptr<TensorClient>> connect_tensors(const std::string& endpoint) = 0;
+};
+
+struct Limits {
+  int queue_messages_max = 4096;                // Per peer and direction; kOverloaded beyond.
+  std::size_t message_bytes_max = 320U << 20U;  // Larger ones end the connection.
+};
+
+std::unique_ptr<Transport> make_zeromq_transport(const Limits& limits);
+// All links made by one in-process transport see each other, by endpoint name "inproc://NAME"; across threads.
+std::unique_ptr<Transport> make_in_process_transport(const Limits& limits);
+
+}  // namespace sida::transport
