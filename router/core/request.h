@@ -1,0 +1,152 @@
+// What the HTTP thread asks of the router agent, and what it gets back.
+#pragma once
+
+#include <chrono>
+#include <cstdint>
+#include <functional>
+#include <map>
+#include <memory>
+#include <optional>
+#include <string>
+#include <variant>
+#include <vector>
+
+#include "common/base/ids.h"
+#include "common/base/result.h"
+#include "common/proto/messages.h"
+#include "common/runtime/clock.h"
+
+namespace sida::router {
+
+struct SamplingParams {
+  std::int32_t max_new_tokens = 16;
+  std::int32_t min_new_tokens = 0;
+  float temperature = 0;   // 0: greedy.
+  std::int32_t top_k = 0;  // 0: off.
+  float top_p = 1;
+  float repetition_penalty = 1;
+  std::int32_t no_repeat_ngram_size = 0;
+  std::uint64_t seed = 0;
+  std::vector<std::int32_t> stop_token_ids;  // Besides the model's end tokens.
+  std::int32_t logprobs = 0;  // Alternatives per token to return, 0 to 5; the chosen token's own is always returned.
+};
+
+struct GenerateJob {
+  std::vector<std::int32_t> input_ids;  // With the end token; not empty.
+  SamplingParams sampling;
+};
+
+// Teacher-forced: the decoder reads start + target[:-1] and scores target.
+struct ScoreJob {
+  std::vector<std::int32_t> input_ids;
+  std::vector<std::int32_t> target_ids;  // Not empty.
+};
+
+enum class FinishReason { kStop, kLength };
+
+struct TokenLogprob {
+  std::int32_t token = 0;
+  float logprob = 0;  // Natural logarithm, of the unfiltered distribution.
+};
+
+struct GeneratedToken {
+  std::int32_t token = 0;
+  float logprob = 0;
+  std::vector<TokenLogprob> top;  // `logprobs` alternatives, best first.
+};
+
+// Per MoE layer of the stack, per token: the expert that served it, -1 where capacity dropped it.
+using ExpertIds = std::vector<std::vector<std::int32_t>>;
+
+struct RoutingReport {
+  std::uint64_t predicted = 0;  // (token, layer) pairs with a hash-table entry in time.
+  std::uint64_t agreed = 0;     // Of these, entries whose best expert the gate confirmed.
+  std::uint64_t routed = 0;     // (token, layer) pairs in all.
+  ExpertIds encoder_experts;    // Filled when the job asked for it.
+  ExpertIds decoder_experts;
+  std::map<std::string, std::uint64_t> rows_by_worker;
+};
+
+struct JobResult {
+  std::vector<GeneratedToken> tokens;  // Of a GenerateJob, end token included where it was generated.
+  FinishReason finish_reason = FinishReason::kLength;
+  std::vector<float> target_logprobs;  // Of a ScoreJob, one per target token.
+  RoutingReport routing;
+};
+
+// One sequence's work. The callback is called exactly once, on the router's thread, and must not block: it posts
+// onward.
+struct Job {
+  RequestId request;
+  std::variant<GenerateJob, ScoreJob> work;
+  bool return_experts = false;
+  TimePoint deadline = TimePoint::max();
+  proto::TraceContext trace;
+  // Called once per token as it is sampled, before `done`; may be empty. Same thread and rules.
+  std::function<void(const GeneratedToken&)> on_token;
+  std::function<void(Result<JobResult>)> done;
+};
+
+// One line of `GET /status` and `sida status`.
+struct ProcessStatus {
+  std::string name;  // "worker-0"
+  std::string role;  // "router", "predictor", "expert-worker"
+  std::uint32_t pid = 0;
+  std::string address;
+  std::string state;   // "ready", "connecting", "lost", "refused", "draining", "loading"
+  std::string detail;  // Why, when not ready.
+};
+
+struct WorkerStatus {
+  std::string name;
+  std::uint64_t experts_resident = 0;
+  std::uint64_t memory_bytes = 0;
+  std::uint64_t memory_budget_bytes = 0;
+  std::uint64_t rows_served = 0;
+  std::uint64_t hits = 0;
+  std::uint64_t misses = 0;
+  std::string kernel;
+};
+
+struct LayerAgreement {
+  std::int32_t layer = 0;
+  std::uint64_t predicted = 0;
+  std::uint64_t agreed = 0;
+};
+
+struct RouterStatus {
+  bool ready = false;          // A request sent now would be served.
+  std::string reason;          // Why not.
+  double loaded_fraction = 0;  // 0 to 1, of start-up.
+  std::vector<ProcessStatus> processes;
+  std::vector<WorkerStatus> workers;
+  std::vector<LayerAgreement> agreement;
+  std::uint64_t requests_running = 0;
+  std::uint64_t requests_waiting = 0;
+  std::uint64_t requests_finished = 0;
+  std::uint64_t requests_failed = 0;
+  std::uint64_t prompt_tokens = 0;
+  std::uint64_t generation_tokens = 0;
+  std::uint64_t steps = 0;
+  std::uint64_t dispatches = 0;
+  std::uint64_t dispatched_rows = 0;
+  std::uint64_t resends_lost = 0;
+  std::uint64_t resends_late = 0;
+  std::uint64_t resends_failed = 0;
+  std::uint64_t late_results = 0;
+  std::uint64_t malformed_messages = 0;
+};
+
+// What the HTTP side sees of the router agent. Thread-safe; nothing blocks.
+class Engine {
+ public:
+  virtual ~Engine() = default;
+  // kOverloaded when the mailbox is full (done is then not called), kUnavailable while shutting down.
+  virtual Result<void> submit(Job job) = 0;
+  // The client went away: `done` is called with kCancelled unless it was called already.
+  virtual void cancel(RequestId request) = 0;
+  // A snapshot at most a few hundred milliseconds old.
+  [[nodiscard]] virtual RouterStatus status() const = 0;
+};
+
+}  // namespace sida::router
