@@ -1,0 +1,134 @@
+#include "router/scheduling/scheduler_core.h"
+
+#include <algorithm>
+
+namespace sida::router {
+
+// Rows left in the step being planned. The first long piece of work is taken in any case.
+struct SchedulerCore::RowBudget {
+  std::int64_t rows_left = 0;
+  bool took_long_work = false;
+
+  bool take(std::int64_t rows) {
+    if (took_long_work && rows > rows_left) return false;
+    rows_left -= rows;
+    took_long_work = true;
+    return true;
+  }
+};
+
+Result<void> SchedulerCore::submit(SequenceId sequence, std::int64_t source_tokens, std::int64_t target_tokens,
+                                   TimePoint deadline, TimePoint /*now*/) {
+  SIDA_CHECK(source_tokens > 0 && target_tokens >= 0);
+  const std::int64_t tokens = source_tokens + target_tokens;
+  if (waiting_.size() >= limits_.waiting_max) {
+    return fail(ErrorCode::kOverloaded, std::to_string(waiting_.size()) + " sequences are waiting; try again later");
+  }
+  if (!waiting_.empty() && waiting_tokens_ + tokens > limits_.waiting_tokens_max) {
+    return fail(ErrorCode::kOverloaded, std::to_string(waiting_tokens_) + " tokens are waiting; try again later");
+  }
+  const bool is_new = sequences_.emplace(sequence, Sequence{source_tokens, target_tokens, deadline}).second;
+  SIDA_CHECK(is_new);
+  waiting_.push_back(sequence);
+  waiting_tokens_ += tokens;
+  return {};
+}
+
+std::optional<StepPlan> SchedulerCore::next_step(TimePoint now) {
+  if (steps_.size() >= limits_.steps_in_flight_max) return std::nullopt;
+  StepPlan plan;
+  RowBudget budget{.rows_left = limits_.rows_max};
+  plan_decodes(plan, budget, now);
+  plan_targets(plan, budget, now);
+  plan_sources(plan, budget, now);
+  if (plan.encode.empty() && plan.decode.empty()) return std::nullopt;
+  plan.step = StepId{++last_step_.value};
+  for (SequenceId id : plan.encode) sequences_.at(id).in_step = true;
+  for (SequenceId id : plan.decode) sequences_.at(id).in_step = true;
+  steps_.emplace(plan.step, plan);
+  return plan;
+}
+
+void SchedulerCore::plan_decodes(StepPlan& plan, RowBudget& budget, TimePoint now) {
+  for (SequenceId id : running_) {
+    const Sequence& sequence = sequences_.at(id);
+    if (!sequence.may_start(now) || sequence.target_tokens > 0) continue;
+    plan.decode.push_back(id);
+    --budget.rows_left;
+  }
+}
+
+void SchedulerCore::plan_targets(StepPlan& plan, RowBudget& budget, TimePoint now) {
+  for (SequenceId id : running_) {
+    const Sequence& sequence = sequences_.at(id);
+    if (!sequence.may_start(now) || sequence.target_tokens == 0) continue;
+    if (!budget.take(sequence.target_tokens)) return;
+    plan.decode.push_back(id);
+  }
+}
+
+void SchedulerCore::plan_sources(StepPlan& plan, RowBudget& budget, TimePoint now) {
+  for (auto next = waiting_.begin(); next != waiting_.end() && running_.size() < limits_.running_max;) {
+    const Sequence& sequence = sequences_.at(*next);
+    if (!sequence.may_start(now)) {  // Cancelled or too late: ended() takes it out.
+      ++next;
+      continue;
+    }
+    // A long source in front is not overtaken, else it could wait for ever.
+    if (!budget.take(sequence.source_tokens)) return;
+    plan.encode.push_back(*next);
+    running_.push_back(*next);
+    waiting_tokens_ -= sequence.tokens();
+    next = waiting_.erase(next);
+  }
+}
+
+void SchedulerCore::step_done(StepId step, std::span<const SequenceId> finished, TimePoint /*now*/) {
+  auto node = steps_.extract(step);
+  SIDA_CHECK(!node.empty());
+  for (SequenceId id : node.mapped().encode) sequences_.at(id).in_step = false;
+  for (SequenceId id : node.mapped().decode) sequences_.at(id).in_step = false;
+  for (SequenceId id : finished) {
+    auto found = sequences_.find(id);
+    SIDA_CHECK(found != sequences_.end() && !found->second.in_step);
+    forget(id);
+  }
+}
+
+void SchedulerCore::cancel(SequenceId sequence) {
+  auto found = sequences_.find(sequence);
+  if (found != sequences_.end()) found->second.cancelled = true;
+}
+
+std::vector<EndedSequence> SchedulerCore::ended(TimePoint now) {
+  std::vector<EndedSequence> result;
+  auto collect = [&](SequenceId id) {
+    const Sequence& sequence = sequences_.at(id);
+    if (sequence.in_step) return;
+    if (sequence.cancelled) {
+      result.push_back({id, ErrorCode::kCancelled});
+    } else if (sequence.deadline <= now) {
+      result.push_back({id, ErrorCode::kDeadlineExceeded});
+    }
+  };
+  std::ranges::for_each(running_, collect);
+  std::ranges::for_each(waiting_, collect);
+  for (const EndedSequence& ended : result) forget(ended.sequence);
+  return result;
+}
+
+TimePoint SchedulerCore::next_deadline() const {
+  TimePoint earliest = TimePoint::max();
+  for (const auto& [id, sequence] : sequences_) {
+    if (!sequence.in_step) earliest = std::min(earliest, sequence.deadline);
+  }
+  return earliest;
+}
+
+void SchedulerCore::forget(SequenceId sequence) {
+  const auto node = sequences_.extract(sequence);
+  if (std::erase(running_, sequence) > 0) return;
+  if (std::erase(waiting_, sequence) > 0) waiting_tokens_ -= node.mapped().tokens();
+}
+
+}  // namespace sida::router

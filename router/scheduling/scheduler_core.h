@@ -1,0 +1,102 @@
+// Decides which sequences wait, which run, and what the next step of the trunk computes. No I/O, no clock, no tokens:
+// only their numbers.
+//
+// A sequence waits in order of arrival, is encoded in one step, and decodes from the next step on until its caller says
+// that it finished. It leaves exactly once: named in `finished` of step_done(), or returned by ended().
+#pragma once
+
+#include <cstdint>
+#include <deque>
+#include <map>
+#include <optional>
+#include <span>
+#include <unordered_map>
+#include <vector>
+
+#include "common/base/ids.h"
+#include "common/base/result.h"
+#include "common/runtime/clock.h"
+
+namespace sida::router {
+
+struct SchedulerLimits {
+  std::size_t waiting_max = 512;              // Sequences not yet encoded; beyond: kOverloaded.
+  std::int64_t waiting_tokens_max = 1 << 18;  // Their source and target tokens; beyond: kOverloaded.
+  std::size_t running_max = 256;              // Sequences with a cache; the others wait.
+  std::int64_t rows_max = 2048;               // Per step: source rows, target rows and decode rows together.
+  std::size_t steps_in_flight_max = 1;
+};
+
+struct StepPlan {
+  StepId step;
+  std::vector<SequenceId> encode;  // The whole source; first decoded in a later step.
+  std::vector<SequenceId> decode;  // One row each; all targets of a scoring sequence, which then finishes.
+};
+
+// A sequence that left without finishing.
+struct EndedSequence {
+  SequenceId sequence;
+  ErrorCode code = ErrorCode::kCancelled;  // Or kDeadlineExceeded.
+  bool operator==(const EndedSequence&) const = default;
+};
+
+// One thread.
+class SchedulerCore {
+ public:
+  explicit SchedulerCore(SchedulerLimits limits) : limits_(limits) {}
+
+  // `target_tokens`: of a scoring sequence; 0: it generates. kOverloaded when the queue is full, nothing kept. A single
+  // sequence is always admitted to an empty queue, whatever its length.
+  Result<void> submit(SequenceId sequence, std::int64_t source_tokens, std::int64_t target_tokens, TimePoint deadline,
+                      TimePoint now);
+
+  // Nothing while as many steps are in flight as allowed, or when there is no work. Every running sequence that is in
+  // no step decodes one row. Then, while rows_max lasts: scoring targets, then sources in order of arrival. One of them
+  // is taken even if it is longer than what is left, so that nothing starves.
+  std::optional<StepPlan> next_step(TimePoint now);
+
+  // `finished`: sequences of that step that are done, with a result or with the caller's error. The others go on.
+  void step_done(StepId step, std::span<const SequenceId> finished, TimePoint now);
+
+  // Starts nothing more for it. It leaves through ended(), at once or at the end of its step; unless that step's
+  // `finished` names it. Unknown ids are ignored.
+  void cancel(SequenceId sequence);
+
+  // Cancelled sequences and those past their deadline that are in no step. Each is returned once and forgotten.
+  std::vector<EndedSequence> ended(TimePoint now);
+
+  // The earliest deadline of a sequence that is in no step; TimePoint::max() when there is none.
+  [[nodiscard]] TimePoint next_deadline() const;
+
+  [[nodiscard]] std::size_t waiting() const { return waiting_.size(); }
+  [[nodiscard]] std::size_t running() const { return running_.size(); }
+  [[nodiscard]] std::int64_t waiting_tokens() const { return waiting_tokens_; }
+  [[nodiscard]] std::size_t steps_in_flight() const { return steps_.size(); }
+
+ private:
+  struct Sequence {
+    std::int64_t source_tokens = 0;
+    std::int64_t target_tokens = 0;
+    TimePoint deadline;
+    bool in_step = false;
+    bool cancelled = false;
+    [[nodiscard]] std::int64_t tokens() const { return source_tokens + target_tokens; }
+    [[nodiscard]] bool may_start(TimePoint now) const { return !in_step && !cancelled && now < deadline; }
+  };
+  struct RowBudget;
+
+  void plan_decodes(StepPlan& plan, RowBudget& budget, TimePoint now);
+  void plan_targets(StepPlan& plan, RowBudget& budget, TimePoint now);
+  void plan_sources(StepPlan& plan, RowBudget& budget, TimePoint now);
+  void forget(SequenceId sequence);
+
+  SchedulerLimits limits_;
+  std::unordered_map<SequenceId, Sequence> sequences_;
+  std::deque<SequenceId> waiting_;    // In order of arrival.
+  std::vector<SequenceId> running_;   // Encoded or in the step that encodes it, in order of admission.
+  std::int64_t waiting_tokens_ = 0;   // Of waiting_.
+  std::map<StepId, StepPlan> steps_;  // In flight.
+  StepId last_step_{0};
+};
+
+}  // namespace sida::router

@@ -1,0 +1,211 @@
+#include "router/scheduling/scheduler_core.h"
+
+#include <gmock/gmock.h>
+#include <gtest/gtest.h>
+
+namespace sida::router {
+namespace {
+
+using std::chrono::seconds;
+using testing::ElementsAre;
+using testing::IsEmpty;
+
+const TimePoint kStart{};
+const TimePoint kNever = TimePoint::max();
+constexpr SequenceId kA{1};
+constexpr SequenceId kB{2};
+constexpr SequenceId kC{3};
+
+void submit(SchedulerCore& core, SequenceId id, std::int64_t source, std::int64_t target = 0,
+            TimePoint deadline = kNever) {
+  ASSERT_TRUE(core.submit(id, source, target, deadline, kStart));
+}
+
+StepId run_step(SchedulerCore& core, std::vector<SequenceId> finished = {}) {
+  auto plan = core.next_step(kStart);
+  SIDA_CHECK(plan.has_value());
+  core.step_done(plan->step, finished, kStart);
+  return plan->step;
+}
+
+TEST(SchedulerCore, EncodesInOneStepAndDecodesInTheNext) {
+  SchedulerCore core({});
+  submit(core, kA, 10);
+
+  auto first = core.next_step(kStart);
+  ASSERT_TRUE(first);
+  EXPECT_THAT(first->encode, ElementsAre(kA));
+  EXPECT_THAT(first->decode, IsEmpty());
+  core.step_done(first->step, {}, kStart);
+
+  auto second = core.next_step(kStart);
+  ASSERT_TRUE(second);
+  EXPECT_THAT(second->encode, IsEmpty());
+  EXPECT_THAT(second->decode, ElementsAre(kA));
+  EXPECT_GT(second->step, first->step);
+}
+
+TEST(SchedulerCore, PlansNothingWithoutWork) {
+  SchedulerCore core({});
+  EXPECT_FALSE(core.next_step(kStart));
+}
+
+TEST(SchedulerCore, PlansNothingWhileAStepIsInFlight) {
+  SchedulerCore core({});
+  submit(core, kA, 10);
+  ASSERT_TRUE(core.next_step(kStart));
+  submit(core, kB, 10);
+  EXPECT_FALSE(core.next_step(kStart));
+}
+
+TEST(SchedulerCore, MixesEncodingAndDecoding) {
+  SchedulerCore core({});
+  submit(core, kA, 10);
+  run_step(core);
+  submit(core, kB, 10);
+  auto plan = core.next_step(kStart);
+  ASSERT_TRUE(plan);
+  EXPECT_THAT(plan->encode, ElementsAre(kB));
+  EXPECT_THAT(plan->decode, ElementsAre(kA));
+}
+
+TEST(SchedulerCore, EncodesInOrderOfArrivalUnderTheRowBudget) {
+  SchedulerCore core({.rows_max = 25});
+  submit(core, kA, 10);
+  submit(core, kB, 15);
+  submit(core, kC, 1);
+  auto plan = core.next_step(kStart);
+  ASSERT_TRUE(plan);
+  EXPECT_THAT(plan->encode, ElementsAre(kA, kB));
+}
+
+TEST(SchedulerCore, TakesASourceLongerThanTheBudgetAlone) {
+  SchedulerCore core({.rows_max = 25});
+  submit(core, kA, 100);
+  submit(core, kB, 1);
+  auto plan = core.next_step(kStart);
+  ASSERT_TRUE(plan);
+  EXPECT_THAT(plan->encode, ElementsAre(kA));
+}
+
+TEST(SchedulerCore, DoesNotOvertakeALongSource) {
+  SchedulerCore core({.rows_max = 25});
+  submit(core, kA, 10);
+  submit(core, kB, 100);
+  submit(core, kC, 1);
+  auto plan = core.next_step(kStart);
+  ASSERT_TRUE(plan);
+  EXPECT_THAT(plan->encode, ElementsAre(kA));
+}
+
+TEST(SchedulerCore, KeepsSequencesWaitingWhenEnoughAreRunning) {
+  SchedulerCore core({.running_max = 1});
+  submit(core, kA, 10);
+  submit(core, kB, 10);
+  run_step(core);
+  EXPECT_EQ(core.running(), 1U);
+  EXPECT_EQ(core.waiting(), 1U);
+  run_step(core, {kA});
+  auto plan = core.next_step(kStart);
+  ASSERT_TRUE(plan);
+  EXPECT_THAT(plan->encode, ElementsAre(kB));
+}
+
+TEST(SchedulerCore, ScoresAllTargetsInOneStepUnderTheRowBudget) {
+  SchedulerCore core({.rows_max = 30});
+  submit(core, kA, 10, 20);
+  submit(core, kB, 10, 20);
+  run_step(core);
+  auto plan = core.next_step(kStart);
+  ASSERT_TRUE(plan);
+  EXPECT_THAT(plan->decode, ElementsAre(kA));
+  core.step_done(plan->step, std::vector{kA}, kStart);
+  plan = core.next_step(kStart);
+  ASSERT_TRUE(plan);
+  EXPECT_THAT(plan->decode, ElementsAre(kB));
+}
+
+TEST(SchedulerCore, RefusesMoreWaitingSequencesThanAllowed) {
+  SchedulerCore core({.waiting_max = 1});
+  submit(core, kA, 10);
+  auto refused = core.submit(kB, 10, 0, kNever, kStart);
+  ASSERT_FALSE(refused);
+  EXPECT_EQ(refused.error().code, ErrorCode::kOverloaded);
+  EXPECT_EQ(core.waiting(), 1U);
+}
+
+TEST(SchedulerCore, RefusesMoreWaitingTokensThanAllowed) {
+  SchedulerCore core({.waiting_tokens_max = 20});
+  submit(core, kA, 10, 5);
+  auto refused = core.submit(kB, 6, 0, kNever, kStart);
+  ASSERT_FALSE(refused);
+  EXPECT_EQ(refused.error().code, ErrorCode::kOverloaded);
+  EXPECT_TRUE(core.submit(kB, 5, 0, kNever, kStart));
+}
+
+TEST(SchedulerCore, AdmitsALongSequenceToAnEmptyQueue) {
+  SchedulerCore core({.waiting_tokens_max = 20});
+  EXPECT_TRUE(core.submit(kA, 100, 0, kNever, kStart));
+}
+
+TEST(SchedulerCore, EndsAWaitingSequencePastItsDeadline) {
+  SchedulerCore core({});
+  submit(core, kA, 10, 0, kStart + seconds(1));
+  EXPECT_EQ(core.next_deadline(), kStart + seconds(1));
+  EXPECT_THAT(core.ended(kStart), IsEmpty());
+  EXPECT_THAT(core.ended(kStart + seconds(1)), ElementsAre(EndedSequence{kA, ErrorCode::kDeadlineExceeded}));
+  EXPECT_THAT(core.ended(kStart + seconds(2)), IsEmpty());
+  EXPECT_EQ(core.waiting_tokens(), 0);
+  EXPECT_EQ(core.next_deadline(), kNever);
+}
+
+TEST(SchedulerCore, EndsARunningSequencePastItsDeadlineAtTheEndOfItsStep) {
+  SchedulerCore core({});
+  submit(core, kA, 10, 0, kStart + seconds(1));
+  auto plan = core.next_step(kStart);
+  ASSERT_TRUE(plan);
+  EXPECT_THAT(core.ended(kStart + seconds(2)), IsEmpty());
+  core.step_done(plan->step, {}, kStart + seconds(2));
+  EXPECT_FALSE(core.next_step(kStart + seconds(2)));
+  EXPECT_THAT(core.ended(kStart + seconds(2)), ElementsAre(EndedSequence{kA, ErrorCode::kDeadlineExceeded}));
+  EXPECT_EQ(core.running(), 0U);
+}
+
+TEST(SchedulerCore, NeverStartsACancelledSequence) {
+  SchedulerCore core({});
+  submit(core, kA, 10);
+  core.cancel(kA);
+  EXPECT_FALSE(core.next_step(kStart));
+  EXPECT_THAT(core.ended(kStart), ElementsAre(EndedSequence{kA, ErrorCode::kCancelled}));
+}
+
+TEST(SchedulerCore, CancelsARunningSequenceAtTheEndOfItsStep) {
+  SchedulerCore core({});
+  submit(core, kA, 10);
+  auto plan = core.next_step(kStart);
+  ASSERT_TRUE(plan);
+  core.cancel(kA);
+  EXPECT_THAT(core.ended(kStart), IsEmpty());
+  core.step_done(plan->step, {}, kStart);
+  EXPECT_THAT(core.ended(kStart), ElementsAre(EndedSequence{kA, ErrorCode::kCancelled}));
+  EXPECT_FALSE(core.next_step(kStart));
+}
+
+TEST(SchedulerCore, ASequenceThatFinishesInTheStepThatItIsCancelledInHasFinished) {
+  SchedulerCore core({});
+  submit(core, kA, 10);
+  auto plan = core.next_step(kStart);
+  ASSERT_TRUE(plan);
+  core.cancel(kA);
+  core.step_done(plan->step, std::vector{kA}, kStart);
+  EXPECT_THAT(core.ended(kStart), IsEmpty());
+}
+
+TEST(SchedulerCore, IgnoresTheCancellationOfAnUnknownSequence) {
+  SchedulerCore core({});
+  core.cancel(kA);
+  EXPECT_THAT(core.ended(kStart), IsEmpty());
+}
+
+}  // namespace
+}  // namespace sida::router
