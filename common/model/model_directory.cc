@@ -1,0 +1,57 @@
+#include "common/model/model_directory.h"
+
+#include <system_error>
+#include <utility>
+
+#include "common/model/checked_model.h"
+
+namespace sida::model {
+
+Result<ModelDirectory> ModelDirectory::open(const std::filesystem::path& path) {
+  std::error_code ignored;
+  if (!std::filesystem::is_directory(path, ignored)) {
+    return fail(ErrorCode::kNotFound, path.string() + ": no such model directory");
+  }
+  const auto declared = read_model_config(path);
+  if (!declared) return tl::unexpected(declared.error());
+  auto weights = WeightFiles::open(path);
+  if (!weights) return tl::unexpected(std::move(weights).error());
+  auto checked = check_model(*declared, *weights);
+  if (!checked) return fail_at(path.string(), std::move(checked).error());
+  const auto fingerprint = compute_fingerprint(*checked, *weights);
+  if (!fingerprint) return tl::unexpected(fingerprint.error());
+
+  ModelDirectory model;
+  model.path_ = path;
+  model.config_ = std::move(checked->config);
+  model.geometry_ = std::move(checked->geometry);
+  model.fingerprint_ = *fingerprint;
+  model.warnings_ = std::move(checked->warnings);
+  model.weights_ = std::move(*weights);
+  return model;
+}
+
+const TensorInfo& ModelDirectory::tensor(std::string_view name) const {
+  const TensorInfo* info = resolve(weights_, config_.tie_word_embeddings, name);
+  SIDA_CHECK(info != nullptr);
+  return *info;
+}
+
+const TensorInfo& ModelDirectory::embedding(Stack stack) const {
+  return tensor(stack == Stack::kEncoder ? kEncoderEmbeddingName : kDecoderEmbeddingName);
+}
+
+const TensorInfo& ModelDirectory::lm_head() const {
+  return tensor(kLmHeadName);
+}
+
+ExpertTensors ModelDirectory::expert(ExpertKey key) const {
+  const std::string prefix = expert_prefix(position(geometry_, key.layer), key.expert);
+  return {.wi = &tensor(prefix + "wi.weight"), .wo = &tensor(prefix + "wo.weight")};
+}
+
+std::string ModelDirectory::mlp_prefix(LayerId layer) const {
+  return model::mlp_prefix(position(geometry_, layer));
+}
+
+}  // namespace sida::model
