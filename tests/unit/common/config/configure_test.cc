@@ -54,7 +54,8 @@ class Configure : public ::testing::Test {
   }
 
   std::string file(const std::string& text) {
-    const std::string path = ::testing::TempDir() + "sida_configure_test.yaml";
+    const std::string path =
+        ::testing::TempDir() + "sida_configure_" + ::testing::UnitTest::GetInstance()->current_test_info()->name();
     std::ofstream(path) << text;
     return path;
   }
