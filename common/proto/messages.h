@@ -24,13 +24,18 @@ inline constexpr std::uint16_t kProtocolVersion = 1;
 inline constexpr std::size_t kMaxEnvelopeBytes = 4U << 20U;
 inline constexpr std::size_t kMaxRowsBytes = 256U << 20U;  // One dispatch; the router splits above this.
 inline constexpr std::size_t kMaxStringBytes = 4096;
-inline constexpr std::size_t kMaxMembers = 4096;
+inline constexpr std::size_t kMaxNameBytes = 128;      // Of a process, a version, a kernel.
+inline constexpr std::size_t kMaxMembers = 1024;       // A roster of this many, all with kMaxLayers, fits an envelope.
 inline constexpr std::size_t kMaxGroups = 65536;       // (expert, count) pairs of one dispatch.
 inline constexpr std::size_t kMaxTokens = 65536;       // Token ids of one Predict.
-inline constexpr std::size_t kMaxEntries = 1U << 20U;  // Expert ids in one HashTableEntries message.
+inline constexpr std::size_t kMaxEntries = 1U << 19U;  // Expert ids in one HashTableEntries message: 3 MiB.
 inline constexpr std::size_t kMaxPrefetchItems = 65536;
+inline constexpr std::size_t kMaxResident = 65536;  // Experts of one Residency.
 inline constexpr std::size_t kMaxLayers = 1024;
+inline constexpr std::size_t kMaxExperts = 32768;  // Of one layer: ids fit HashTableEntries' 16 bits.
+inline constexpr std::size_t kMaxChannels = 8;
 inline constexpr std::size_t kMaxExpertsPerToken = 8;  // k.
+inline constexpr std::chrono::hours kMaxDuration{24 * 7};
 
 using Fingerprint = std::array<std::uint8_t, 32>;
 
