@@ -116,7 +116,8 @@ std::optional<DType> declared_dtype(Keys& keys) {
 // Switch-xxl-128's gated experts are missing in Hugging Face since 4.32 as well.
 void refuse_unsupported(Keys& keys) {
   const std::string type = keys.text("model_type", "switch_transformers");
-  if (type != "switch_transformers") keys.problem("model_type", "is " + quote_name(type) + ", not 'switch_transformers'");
+  if (type != "switch_transformers")
+    keys.problem("model_type", "is " + quote_name(type) + ", not 'switch_transformers'");
   const std::string projection = keys.text("feed_forward_proj", "relu");
   if (projection != "relu") {
     keys.problem("feed_forward_proj", "is " + quote_name(projection) + "; only 'relu' is supported");

@@ -126,7 +126,9 @@ class HeaderEvents : public JsonEvents {
  private:
   enum class Place { kStart, kTop, kMetadata, kEntry, kShape, kRange, kEnd };
 
-  [[nodiscard]] std::string where() const { return entry_.name.empty() ? "" : "tensor " + quote_name(entry_.name) + ": "; }
+  [[nodiscard]] std::string where() const {
+    return entry_.name.empty() ? "" : "tensor " + quote_name(entry_.name) + ": ";
+  }
 
   Place place_ = Place::kStart;
   Entry entry_;

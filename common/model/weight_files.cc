@@ -78,7 +78,8 @@ struct WeightFiles::Opener {
     if (index != nullptr) {
       const auto listed = index->file_of.find(tensor.name);
       if (listed == index->file_of.end() || listed->second != file) {
-        return fail(ErrorCode::kInvalidModel, "tensor " + quote_name(tensor.name) + ": the index does not place it here");
+        return fail(ErrorCode::kInvalidModel,
+                    "tensor " + quote_name(tensor.name) + ": the index does not place it here");
       }
     }
     if (!tensor.dtype) {
