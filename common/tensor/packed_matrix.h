@@ -15,6 +15,9 @@
 
 namespace sida {
 
+inline constexpr std::int64_t kPanelOutputsFloat32 = 32;
+inline constexpr std::int64_t kPanelOutputsBFloat16 = 64;
+
 // A view of a packed [outputs, inputs] matrix; computes y[outputs] = W x[inputs]. Owns nothing; 64-byte aligned.
 struct PackedMatrix {
   const void* data = nullptr;
@@ -33,8 +36,8 @@ struct PackedFfn {
 std::size_t packed_bytes(std::int64_t outputs, std::int64_t inputs, DType dtype);
 
 // Packs a row-major [outputs, inputs] matrix of `source_dtype` (fp32, bf16 or fp16) into `destination`, which holds
-// packed_bytes(outputs, inputs, dtype). fp32 to bf16 rounds to nearest even; every other pair is exact, bf16 to fp32
-// too.
+// packed_bytes(outputs, inputs, dtype). The source may be unaligned. To bf16 rounds to nearest even (bf16 itself is
+// copied); to fp32 is exact.
 PackedMatrix pack(const void* source, DType source_dtype, std::int64_t outputs, std::int64_t inputs, DType dtype,
                   std::span<std::byte> destination);
 
