@@ -83,7 +83,8 @@ struct DispatchCounters {
 // One thread. Every method takes the time and returns what to do.
 class DispatchCore {
  public:
-  DispatchCore(RouterId router, std::uint64_t row_bytes, DispatchLimits limits);
+  // `experts_total`: of the model, all MoE layers together, for the weights of placement.
+  DispatchCore(RouterId router, std::uint64_t row_bytes, std::uint64_t experts_total, DispatchLimits limits);
 
   // The workers that may be given rows: live, welcomed, not draining. Those missing from the list are lost.
   DispatchActions members_changed(std::vector<proto::Member> members, TimePoint now);
