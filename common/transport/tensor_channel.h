@@ -14,7 +14,7 @@
 namespace sida::transport {
 
 // `rows` is empty for messages without a tensor (Cancel, Estimate, DispatchFailure). Its memory is not written by
-// anyone until the frame is released.
+// anyone until the frame is released. Received memory is aligned to 8 bytes.
 struct TensorMessage {
   Frame envelope;
   Frame rows;

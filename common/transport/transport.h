@@ -11,7 +11,10 @@
 namespace sida::transport {
 
 // Endpoints: "ipc:///run/sida/worker-0.sock" (socket file 0600, at most 107 characters), "tcp://127.0.0.1:*".
-// Addresses off loopback are refused (kInvalidArgument) until links are encrypted.
+// Addresses off loopback are refused (kInvalidArgument) until links are encrypted. A client may connect before its
+// server exists. A path or port that another live process serves is refused (kIo); what a dead one left behind is
+// replaced. Links may outlive their Transport. Destroying the last of them waits up to 100 ms for messages not yet on
+// the wire.
 class Transport {
  public:
   virtual ~Transport() = default;
@@ -23,7 +26,9 @@ class Transport {
 
 struct Limits {
   int queue_messages_max = 4096;                // Per peer and direction; kOverloaded beyond.
-  std::size_t message_bytes_max = 320U << 20U;  // Larger ones end the connection.
+  std::size_t message_bytes_max = 320U << 20U;  // Per frame. send() refuses larger ones (kInvalidArgument); a peer that
+                                                // sends one all the same loses its connection.
+  std::size_t peers_max = 4096;                 // Of one server; beyond, the peer silent for longest is forgotten.
 };
 
 std::unique_ptr<Transport> make_zeromq_transport(const Limits& limits);
