@@ -7,78 +7,20 @@
 // rows are still missing: all workers of one numerics id give the same bits.
 #pragma once
 
-#include <chrono>
 #include <cstdint>
-#include <deque>
 #include <map>
 #include <optional>
 #include <span>
-#include <string>
-#include <unordered_map>
-#include <variant>
 #include <vector>
 
 #include "common/base/ids.h"
-#include "common/base/result.h"
 #include "common/proto/messages.h"
 #include "common/runtime/clock.h"
+#include "router/dispatch/call_state.h"
+#include "router/dispatch/dispatch_actions.h"
+#include "router/dispatch/worker_table.h"
 
 namespace sida::router {
-
-using CallId = Id<struct CallTag, std::uint64_t>;
-
-struct DispatchLimits {
-  std::chrono::milliseconds part_deadline{2000};  // Without an estimate; then the row is sent to another worker.
-  double resend_budget = 0.1;                // Of parts sent; for late parts only. Lost ones are always sent again.
-  int attempts_max = 8;                      // Per row; then the call fails with kUnavailable.
-  std::uint64_t part_bytes_max = 8U << 20U;  // Larger parts are split.
-  std::chrono::milliseconds no_worker_patience{5000};  // A call waits this long for a first live worker.
-};
-
-// Rows of one call for one worker, grouped by expert, in ascending row order within an expert.
-struct Part {
-  CallId call;
-  WorkerId worker;
-  proto::DispatchId id;
-  std::vector<proto::Dispatch::Group> groups;
-  std::vector<std::int32_t> rows;  // Row indices of the call, in the order of the groups.
-};
-
-// What the shell does next, in order.
-struct SendPart {
-  Part part;
-};
-// Copy result row i to call row rows[i].
-struct AcceptRows {
-  CallId call;
-  std::vector<std::int32_t> rows;  // -1: already there, skip.
-  WorkerId worker;
-};
-struct CancelPart {
-  WorkerId worker;
-  proto::DispatchId id;
-};
-struct CompleteCall {
-  CallId call;
-};
-struct FailCall {
-  CallId call;
-  Error error;
-};
-using DispatchAction = std::variant<SendPart, AcceptRows, CancelPart, CompleteCall, FailCall>;
-using DispatchActions = std::vector<DispatchAction>;
-
-// Counters since start, for metrics.
-struct DispatchCounters {
-  std::uint64_t parts_sent = 0;
-  std::uint64_t rows_sent = 0;
-  std::uint64_t resends_lost = 0;        // Worker gone.
-  std::uint64_t resends_late = 0;        // Deadline missed.
-  std::uint64_t resends_failed = 0;      // Worker answered with a failure.
-  std::uint64_t late_results = 0;        // Ignored duplicates.
-  std::uint64_t malformed_results = 0;   // Unknown id or wrong row count.
-  std::uint64_t numerics_crossings = 0;  // Rows of one call computed under different numerics ids.
-};
 
 // One thread. Every method takes the time and returns what to do.
 class DispatchCore {
@@ -111,6 +53,36 @@ class DispatchCore {
   [[nodiscard]] std::uint64_t bytes_in_flight(WorkerId worker) const;
 
  private:
+  // Rows of one call that need a worker, and what is known about them.
+  struct Unplaced {
+    std::vector<std::int32_t> rows;
+    std::optional<std::uint64_t> numerics = std::nullopt;  // Of the worker that had them before.
+    bool after_delay = false;                              // Workers that failed them may get them again.
+  };
+  using Parts = std::map<proto::DispatchId, InFlight>;
+
+  void place(CallId id, Unplaced unplaced, TimePoint now, DispatchActions& actions);
+  void enqueue(CallId id, Call& call, const RoutesByWorker& routes, TimePoint now);
+  void send_queued(TimePoint now, DispatchActions& actions);
+  void accept(InFlight part, TimePoint now, DispatchActions& actions);
+  void drop_served_parts(Call& call, DispatchActions& actions);
+  void fail_part(const proto::DispatchId& id, const Error& error, TimePoint now, DispatchActions& actions);
+  void leave_worker(WorkerId worker, bool lost, std::map<CallId, Unplaced>& unplaced);
+  void hurry(const proto::DispatchId& id, TimePoint now, DispatchActions& actions);
+  void tick_call(CallId id, TimePoint now, DispatchActions& actions);
+  void end_call(CallId id, DispatchActions& actions);
+  InFlight take_part(const proto::DispatchId& id);
+  [[nodiscard]] Parts::iterator find_part(WorkerId worker, const proto::DispatchId& id);
+  [[nodiscard]] bool was_ours(const proto::DispatchId& id) const;
+  [[nodiscard]] std::size_t part_rows_max() const;
+
+  const RouterId router_;
+  const std::uint64_t row_bytes_;
+  const DispatchLimits limits_;
+  WorkerTable workers_;
+  std::map<CallId, Call> calls_;
+  Parts parts_;
+  std::uint32_t next_part_ = 0;  // Never reused within a router: a late result cannot be taken for another.
   DispatchCounters counters_;
 };
 
