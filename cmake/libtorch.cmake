@@ -31,8 +31,9 @@ endforeach()
 list(REMOVE_DUPLICATES sida_torch_nvidia)
 
 add_library(sida_torch INTERFACE)
-target_include_directories(sida_torch SYSTEM INTERFACE
-  "${sida_torch_root}/include" "${sida_torch_root}/include/torch/csrc/api/include")
+# After the system's own: LibTorch ships headers of libraries (fmt) that Debian's spdlog needs in another version.
+target_compile_options(sida_torch INTERFACE
+  "SHELL:-idirafter ${sida_torch_root}/include" "SHELL:-idirafter ${sida_torch_root}/include/torch/csrc/api/include")
 target_link_libraries(sida_torch INTERFACE "${sida_torch_root}/lib/libc10.so" "${sida_torch_root}/lib/libtorch_cpu.so")
 target_link_options(sida_torch INTERFACE "-Wl,-rpath,${sida_torch_root}/lib")
 foreach(dir ${sida_torch_nvidia})

@@ -1,0 +1,196 @@
+#include "router/trunk/remote_experts.h"
+
+#include <spdlog/spdlog.h>
+
+#include <algorithm>
+#include <cstring>
+#include <set>
+#include <type_traits>
+#include <utility>
+#include <variant>
+
+#include "common/proto/codec.h"
+
+namespace sida::router {
+namespace {
+
+std::uint64_t row_bytes(const RemoteExperts::Options& options) {
+  return static_cast<std::uint64_t>(options.d_model) * bytes_per_element(options.hello.compute_dtype);
+}
+
+std::chrono::microseconds remaining(TimePoint deadline, TimePoint now) {
+  if (deadline == TimePoint::max()) return std::chrono::microseconds::zero();
+  // Zero means "no deadline", so a deadline that has passed travels as the shortest one.
+  return std::max(std::chrono::microseconds(1), std::chrono::duration_cast<std::chrono::microseconds>(deadline - now));
+}
+
+transport::Frame gather(const ExpertCall& call, const std::vector<std::int32_t>& rows) {
+  const std::size_t size = call.rows.row_bytes();
+  std::vector<std::byte> gathered(rows.size() * size);
+  for (std::size_t index = 0; index < rows.size(); ++index) {
+    std::memcpy(gathered.data() + index * size, call.rows.row(rows[index]), size);
+  }
+  return transport::Frame::take(std::move(gathered));
+}
+
+}  // namespace
+
+RemoteExperts::RemoteExperts(transport::Transport& transport, Options options)
+    : transport_(transport),
+      options_(std::move(options)),
+      core_(options_.hello.router, row_bytes(options_), options_.experts_total, options_.limits) {}
+
+void RemoteExperts::start(ExpertCall& call) {
+  const CallId id{next_call_++};
+  call.served_by.assign(static_cast<std::size_t>(call.rows.count), WorkerId{});
+  calls_[id] = &call;
+  apply(core_.start(id, call.step, call.layer, call.experts, call.deadline, steady_now()));
+}
+
+void RemoteExperts::set_workers(const std::vector<TrunkWorker>& workers) {
+  std::set<WorkerId> live;
+  std::vector<proto::Member> members;
+  for (const TrunkWorker& worker : workers) {
+    live.insert(worker.member.worker);
+    members.push_back(worker.member);
+    if (channels_.contains(worker.member.worker)) continue;
+    auto channel = transport_.connect_tensors(worker.data_endpoint);
+    if (!channel) {
+      spdlog::error("tensor channel failed worker={} endpoint={} error=\"{}\"", worker.member.name,
+                    worker.data_endpoint, channel.error().message);
+      members.pop_back();
+      continue;
+    }
+    const auto hello = proto::encode({.header = {}, .message = options_.hello});
+    // A fresh channel's queue is empty, so the first message is always taken.
+    [[maybe_unused]] const auto sent = (*channel)->send({transport::Frame::take(hello), {}});
+    channels_[worker.member.worker] = std::move(*channel);
+  }
+  std::erase_if(channels_, [&](const auto& entry) { return !live.contains(entry.first); });
+  apply(core_.members_changed(std::move(members), steady_now()));
+}
+
+bool RemoteExperts::poll(TimePoint now) {
+  bool active = false;
+  for (auto& [worker, channel] : channels_) {
+    while (auto message = channel->receive()) {
+      receive(worker, *message, now);
+      active = true;
+    }
+  }
+  if (core_.next_deadline() <= now) {
+    apply(core_.tick(now));
+    active = true;
+  }
+  return active;
+}
+
+bool RemoteExperts::resume_ready() {
+  const bool any = !ready_.empty();
+  while (!ready_.empty()) {
+    const auto handle = ready_.front();
+    ready_.pop_front();
+    handle.resume();
+  }
+  return any;
+}
+
+std::vector<int> RemoteExperts::wake_descriptors() const {
+  std::vector<int> descriptors;
+  for (const auto& [worker, channel] : channels_) descriptors.push_back(channel->wake_descriptor());
+  return descriptors;
+}
+
+void RemoteExperts::apply(DispatchActions actions) {
+  for (const DispatchAction& action : actions) {
+    std::visit(
+        [&](const auto& what) {
+          using Action = std::decay_t<decltype(what)>;
+          if constexpr (std::is_same_v<Action, SendPart>) {
+            send_part(what.part);
+          } else if constexpr (std::is_same_v<Action, AcceptRows>) {
+            accept_rows(what);
+          } else if constexpr (std::is_same_v<Action, CancelPart>) {
+            const auto channel = channels_.find(what.worker);
+            if (channel == channels_.end()) return;
+            const auto cancel = proto::encode({.header = {}, .message = proto::Cancel{what.id}});
+            // Only saves work: a lost Cancel costs an answer that is then ignored.
+            [[maybe_unused]] const auto sent = channel->second->send({transport::Frame::take(cancel), {}});
+          } else if constexpr (std::is_same_v<Action, CompleteCall>) {
+            finish(what.call, {});
+          } else {
+            finish(what.call, tl::unexpected(what.error));
+          }
+        },
+        action);
+  }
+}
+
+void RemoteExperts::send_part(const Part& part) {
+  const TimePoint now = steady_now();
+  const ExpertCall& call = *calls_.at(part.call);
+  const proto::TensorShape shape{call.rows.dtype, static_cast<std::uint32_t>(part.rows.size()),
+                                 static_cast<std::uint32_t>(call.rows.columns)};
+  auto envelope = proto::encode({.header = {.trace = {}, .remaining = remaining(call.deadline, now)},
+                                 .message = proto::Dispatch{part.id, part.groups, shape}});
+  const auto channel = channels_.find(part.worker);
+  if (channel != channels_.end() &&
+      channel->second->send({transport::Frame::take(std::move(envelope)), gather(call, part.rows)})) {
+    return;
+  }
+  apply(core_.send_refused(part.id, now));
+}
+
+void RemoteExperts::accept_rows(const AcceptRows& accepted) {
+  ExpertCall& call = *calls_.at(accepted.call);
+  const std::size_t size = call.out.row_bytes();
+  for (std::size_t index = 0; index < accepted.rows.size(); ++index) {
+    const std::int32_t row = accepted.rows[index];
+    if (row < 0) continue;
+    std::memcpy(call.out.row(row), result_rows_ + index * size, size);
+    call.served_by[static_cast<std::size_t>(row)] = accepted.worker;
+  }
+}
+
+void RemoteExperts::finish(CallId id, Result<void> result) {
+  ExpertCall& call = *calls_.at(id);
+  calls_.erase(id);
+  call.result = std::move(result);
+  ready_.push_back(call.waiting);
+}
+
+void RemoteExperts::receive(WorkerId worker, const transport::TensorMessage& message, TimePoint now) {
+  auto envelope = proto::decode(message.envelope.bytes());
+  if (!envelope) {
+    ++malformed_messages_;
+    spdlog::warn("malformed message worker={:x} error=\"{}\"", worker.value, envelope.error().message);
+    return;
+  }
+  if (const auto* result = std::get_if<proto::DispatchResult>(&envelope->message)) {
+    handle(worker, *result, message.rows, now);
+  } else if (const auto* failure = std::get_if<proto::DispatchFailure>(&envelope->message)) {
+    spdlog::warn("dispatch failed worker={:x} layer={} error=\"{}\"", worker.value, failure->id.layer.value,
+                 failure->message);
+    apply(core_.failure(worker, *failure, now));
+  } else if (const auto* estimate = std::get_if<proto::Estimate>(&envelope->message)) {
+    core_.estimate(worker, *estimate, now);
+  } else {
+    ++malformed_messages_;
+  }
+}
+
+void RemoteExperts::handle(WorkerId worker, const proto::DispatchResult& result, const transport::Frame& rows,
+                           TimePoint now) {
+  const bool fits = proto::check_rows(result.shape, rows.size()) &&
+                    result.shape.dtype == options_.hello.compute_dtype &&
+                    result.shape.columns == static_cast<std::uint32_t>(options_.d_model);
+  if (!fits) {
+    ++malformed_messages_;
+    return;
+  }
+  result_rows_ = rows.data();
+  apply(core_.result(worker, result, now));
+  result_rows_ = nullptr;
+}
+
+}  // namespace sida::router

@@ -1,0 +1,66 @@
+// Experts in other processes: carries out what DispatchCore decides, over one tensor channel per worker.
+#pragma once
+
+#include <coroutine>
+#include <cstdint>
+#include <deque>
+#include <map>
+#include <memory>
+#include <unordered_map>
+#include <vector>
+
+#include "common/proto/messages.h"
+#include "common/transport/transport.h"
+#include "router/dispatch/dispatch_core.h"
+#include "router/trunk/experts.h"
+#include "router/trunk/step.h"
+
+namespace sida::router {
+
+// The trunk's thread only; never blocks. Rows stay in the caller's buffer until their result is back, so that any
+// worker's loss is answered by sending them again.
+class RemoteExperts : public Experts {
+ public:
+  struct Options {
+    proto::Hello hello;  // First message on every tensor channel.
+    std::int64_t d_model = 0;
+    std::uint64_t experts_total = 0;  // Of the model, all MoE layers together.
+    DispatchLimits limits;
+  };
+  RemoteExperts(transport::Transport& transport, Options options);
+
+  void start(ExpertCall& call) override;
+
+  // Connects to new workers, forgets those that are gone, and sends their rows elsewhere.
+  void set_workers(const std::vector<TrunkWorker>& workers);
+
+  // Reads every channel dry and applies deadlines; true when anything happened.
+  bool poll(TimePoint now);
+  // Resumes the coroutines whose calls are done; true when there were any.
+  bool resume_ready();
+
+  [[nodiscard]] TimePoint next_deadline() const { return core_.next_deadline(); }
+  [[nodiscard]] std::vector<int> wake_descriptors() const;
+  [[nodiscard]] const DispatchCounters& counters() const { return core_.counters(); }
+  [[nodiscard]] std::uint64_t malformed_messages() const { return malformed_messages_; }
+
+ private:
+  void apply(DispatchActions actions);
+  void send_part(const Part& part);
+  void accept_rows(const AcceptRows& accepted);
+  void finish(CallId call, Result<void> result);
+  void receive(WorkerId worker, const transport::TensorMessage& message, TimePoint now);
+  void handle(WorkerId worker, const proto::DispatchResult& result, const transport::Frame& rows, TimePoint now);
+
+  transport::Transport& transport_;
+  const Options options_;
+  DispatchCore core_;
+  std::map<WorkerId, std::unique_ptr<transport::TensorClient>> channels_;
+  std::unordered_map<CallId, ExpertCall*> calls_;
+  std::deque<std::coroutine_handle<>> ready_;
+  const std::byte* result_rows_ = nullptr;  // Of the result being handled.
+  std::uint64_t next_call_ = 1;
+  std::uint64_t malformed_messages_ = 0;
+};
+
+}  // namespace sida::router

@@ -1,0 +1,75 @@
+// What router agent and trunk agent say to each other: plain data in both directions.
+#pragma once
+
+#include <cstdint>
+#include <optional>
+#include <string>
+#include <variant>
+#include <vector>
+
+#include "common/base/ids.h"
+#include "common/base/result.h"
+#include "common/proto/messages.h"
+#include "common/runtime/clock.h"
+#include "router/core/request.h"
+#include "router/dispatch/dispatch_core.h"
+
+namespace sida::router {
+
+// A sequence that joins with this step: it is encoded now and decoded from a later step on.
+struct NewSequence {
+  SequenceId id;
+  std::vector<std::int32_t> source;
+  SamplingParams sampling;           // Of a generating sequence.
+  std::vector<std::int32_t> target;  // Not empty: teacher-forced scoring of these.
+};
+
+// One turn of the trunk: encoder work and decoder steps of several sequences, mixed.
+struct TrunkStep {
+  StepId id;
+  std::vector<SequenceId> release;  // Forget these first; unknown ids are ignored.
+  std::vector<NewSequence> encode;
+  std::vector<SequenceId> decode;  // Encoded in an earlier step.
+  TimePoint deadline = TimePoint::max();
+};
+
+// The workers that may be given rows, and where their tensor channels connect.
+struct TrunkWorker {
+  proto::Member member;
+  std::string data_endpoint;
+};
+struct TrunkMembers {
+  std::vector<TrunkWorker> workers;
+};
+
+struct TrunkStop {};
+
+using TrunkCommand = std::variant<TrunkStep, TrunkMembers, TrunkStop>;
+
+// What one MoE layer did with a sequence's rows of this step.
+struct SequenceRouting {
+  LayerId layer;
+  std::vector<std::int32_t> gate;    // Per row, the gate's choice.
+  std::vector<std::int32_t> served;  // Per row, -1 where capacity dropped it.
+  std::vector<WorkerId> served_by;   // Per row.
+};
+
+struct SequenceOutcome {
+  SequenceId id;
+  std::optional<Error> error;  // The sequence is gone.
+  bool decoded = false;        // Else it was encoded.
+  bool finished = false;       // The trunk has forgotten it.
+  FinishReason finish_reason = FinishReason::kLength;
+  std::optional<GeneratedToken> token;   // Of a decode step that generates.
+  std::vector<float> target_logprobs;    // Of one that scores.
+  std::vector<SequenceRouting> routing;  // Of this step's stack.
+};
+
+struct StepDone {
+  StepId id;
+  std::vector<SequenceOutcome> outcomes;
+  DispatchCounters dispatch;             // Since start.
+  std::uint64_t malformed_messages = 0;  // Since start, on tensor channels.
+};
+
+}  // namespace sida::router

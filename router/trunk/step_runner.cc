@@ -1,0 +1,190 @@
+#include "router/trunk/step_runner.h"
+
+#include <algorithm>
+#include <utility>
+
+#include "router/trunk/sampler.h"
+#include "router/trunk/tensor_rows.h"
+
+namespace sida::router {
+namespace {
+
+constexpr std::int64_t kHeadRows = 32;  // Rows of logits at a time: 4 MB for Switch's vocabulary.
+
+// The part of each layer's routing that belongs to rows [first, first + rows).
+std::vector<SequenceRouting> routing_of(const std::vector<LayerRouting>& layers, std::size_t first, std::size_t rows) {
+  const auto cut = [&](const auto& all) {
+    const auto begin = all.begin() + static_cast<std::ptrdiff_t>(first);
+    return std::decay_t<decltype(all)>(begin, begin + static_cast<std::ptrdiff_t>(rows));
+  };
+  std::vector<SequenceRouting> routing;
+  routing.reserve(layers.size());
+  for (const auto& layer : layers) {
+    routing.push_back({layer.layer, cut(layer.gate), cut(layer.served), cut(layer.served_by)});
+  }
+  return routing;
+}
+
+}  // namespace
+
+struct StepRunner::Running {
+  TrunkStep step;
+  ForwardContext context;
+  std::vector<SequenceState*> encode;
+  std::vector<SequenceState*> decode;
+  std::vector<std::size_t> decode_rows;  // Per sequence, counted before the pass.
+  std::optional<Task<Result<EncodeOutput>>> encode_task;
+  std::optional<Task<Result<DecodeOutput>>> decode_task;
+};
+
+StepRunner::StepRunner(const TrunkWeights& weights, compute::Backend& backend, Experts& experts)
+    : weights_(weights), backend_(backend), experts_(experts) {}
+
+StepRunner::~StepRunner() = default;
+
+void StepRunner::add_sequence(NewSequence&& sequence) {
+  auto added = std::make_unique<Sequence>();
+  added->state.id = sequence.id;
+  added->state.source = std::move(sequence.source);
+  added->state.decoder_tokens = {weights_.config().decoder_start_token_id};
+  if (!sequence.target.empty()) {
+    added->state.decoder_tokens.insert(added->state.decoder_tokens.end(), sequence.target.begin(),
+                                       sequence.target.end() - 1);
+  }
+  added->end_tokens = weights_.config().eos_token_ids;
+  const auto& stops = sequence.sampling.stop_token_ids;
+  added->end_tokens.insert(added->end_tokens.end(), stops.begin(), stops.end());
+  added->sampling = std::move(sequence.sampling);
+  added->target = std::move(sequence.target);
+  sequences_[sequence.id] = std::move(added);
+}
+
+void StepRunner::start(TrunkStep step) {
+  SIDA_CHECK(!running());
+  for (const SequenceId id : step.release) sequences_.erase(id);
+  running_ = std::make_unique<Running>(Running{
+      .step = std::move(step),
+      .context = {.weights = weights_, .backend = backend_, .experts = experts_},
+  });
+  Running& running = *running_;
+  running.context.step = running.step.id;
+  running.context.deadline = running.step.deadline;
+  for (const SequenceId id : running.step.decode) {
+    const auto found = sequences_.find(id);
+    SIDA_CHECK(found != sequences_.end());
+    SequenceState& state = found->second->state;
+    running.decode.push_back(&state);
+    running.decode_rows.push_back(state.decoder_tokens.size() - static_cast<std::size_t>(state.cached()));
+  }
+  for (auto& sequence : running.step.encode) {
+    const SequenceId id = sequence.id;
+    add_sequence(std::move(sequence));
+    running.encode.push_back(&sequences_.at(id)->state);
+  }
+  if (!running.encode.empty()) running.encode_task.emplace(encode(running.context, running.encode)).start();
+  if (!running.decode.empty()) running.decode_task.emplace(decode(running.context, running.decode)).start();
+}
+
+std::optional<StepDone> StepRunner::take_done() {
+  if (!running_) return std::nullopt;
+  if (running_->encode_task && !running_->encode_task->done()) return std::nullopt;
+  if (running_->decode_task && !running_->decode_task->done()) return std::nullopt;
+  StepDone done;
+  done.id = running_->step.id;
+  if (running_->encode_task) finish_encode(*running_, done);
+  if (running_->decode_task) finish_decode(*running_, done);
+  running_.reset();
+  return done;
+}
+
+void StepRunner::finish_encode(Running& step, StepDone& done) {
+  auto output = step.encode_task->take();
+  std::size_t first_row = 0;
+  for (const SequenceState* state : step.encode) {
+    SequenceOutcome outcome;
+    outcome.id = state->id;
+    const std::size_t rows = state->source.size();
+    if (output) {
+      outcome.routing = routing_of(output->routing, first_row, rows);
+    } else {
+      outcome.error = output.error();
+      outcome.finished = true;
+      sequences_.erase(outcome.id);
+    }
+    first_row += rows;
+    done.outcomes.push_back(std::move(outcome));
+  }
+}
+
+void StepRunner::finish_decode(Running& step, StepDone& done) {
+  auto output = step.decode_task->take();
+  std::vector<SequenceOutcome> outcomes(step.decode.size());
+  std::size_t first_row = 0;
+  for (std::size_t index = 0; index < outcomes.size(); ++index) {
+    SequenceOutcome& outcome = outcomes[index];
+    outcome.id = step.decode[index]->id;
+    outcome.decoded = true;
+    if (output) {
+      outcome.routing = routing_of(output->routing, first_row, step.decode_rows[index]);
+    } else {
+      outcome.error = output.error();
+      outcome.finished = true;
+    }
+    first_row += step.decode_rows[index];
+  }
+  if (output) read_out(step, *output, outcomes);
+  for (SequenceOutcome& outcome : outcomes) {
+    if (outcome.finished) sequences_.erase(outcome.id);
+    done.outcomes.push_back(std::move(outcome));
+  }
+}
+
+void StepRunner::read_out(Running& step, const DecodeOutput& output, std::vector<SequenceOutcome>& outcomes) {
+  std::size_t index = 0;
+  std::size_t row_in_sequence = 0;
+  for (std::int64_t first = 0; first < output.hidden.size(0); first += kHeadRows) {
+    const std::int64_t count = std::min(kHeadRows, output.hidden.size(0) - first);
+    const at::Tensor scores = logits(step.context, output.hidden, first, count);
+    const auto vocab = static_cast<std::size_t>(scores.size(1));
+    for (std::int64_t row = 0; row < count; ++row) {
+      const std::span<float> row_scores(rows_of(scores).f32() + static_cast<std::size_t>(row) * vocab, vocab);
+      Sequence& sequence = *sequences_.at(outcomes[index].id);
+      if (sequence.target.empty()) {
+        sample(sequence, row_scores, outcomes[index]);
+      } else {
+        const auto target = static_cast<std::size_t>(sequence.target[row_in_sequence]);
+        outcomes[index].target_logprobs.push_back(
+            static_cast<float>(static_cast<double>(row_scores[target]) - log_sum_exp(row_scores)));
+        outcomes[index].finished = true;
+      }
+      if (++row_in_sequence == step.decode_rows[index]) {
+        row_in_sequence = 0;
+        ++index;
+      }
+    }
+  }
+}
+
+void StepRunner::sample(Sequence& sequence, std::span<float> scores, SequenceOutcome& outcome) {
+  const SamplingParams& params = sequence.sampling;
+  GeneratedToken token;
+  token.top = best_tokens(scores, params.logprobs);
+  const double log_sum = log_sum_exp(scores);
+  const std::vector<float> unfiltered(scores.begin(), scores.end());
+  filter_scores(scores, {sequence.state.decoder_tokens, sequence.generated, sequence.end_tokens}, params);
+  token.token = choose_token(scores, params, static_cast<std::uint64_t>(sequence.generated));
+  token.logprob = static_cast<float>(static_cast<double>(unfiltered[static_cast<std::size_t>(token.token)]) - log_sum);
+  ++sequence.generated;
+  sequence.state.decoder_tokens.push_back(token.token);
+  const auto& ends = sequence.end_tokens;
+  if (std::find(ends.begin(), ends.end(), token.token) != ends.end()) {
+    outcome.finished = true;
+    outcome.finish_reason = FinishReason::kStop;
+  } else if (sequence.generated >= params.max_new_tokens) {
+    outcome.finished = true;
+    outcome.finish_reason = FinishReason::kLength;
+  }
+  outcome.token = std::move(token);
+}
+
+}  // namespace sida::router

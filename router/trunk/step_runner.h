@@ -1,0 +1,58 @@
+// Runs steps: keeps the sequences' state, starts the coroutines of a step, samples, and says when the step is done.
+#pragma once
+
+#include <cstdint>
+#include <map>
+#include <memory>
+#include <optional>
+#include <vector>
+
+#include "common/compute/backend.h"
+#include "router/trunk/experts.h"
+#include "router/trunk/forward.h"
+#include "router/trunk/sequence_state.h"
+#include "router/trunk/step.h"
+#include "router/trunk/task.h"
+#include "router/trunk/trunk_weights.h"
+
+namespace sida::router {
+
+// The trunk's thread only. One step at a time; encoder and decoder work of a step are two coroutines, so that one
+// computes while the other waits for experts.
+class StepRunner {
+ public:
+  StepRunner(const TrunkWeights& weights, compute::Backend& backend, Experts& experts);
+  ~StepRunner();
+
+  // Runs until both coroutines wait for experts (or are done). No other step may be running.
+  void start(TrunkStep step);
+  [[nodiscard]] bool running() const { return running_ != nullptr; }
+  // The outcomes, once both coroutines are done; the dispatch counters are left to the caller.
+  std::optional<StepDone> take_done();
+
+  [[nodiscard]] std::size_t sequences() const { return sequences_.size(); }
+
+ private:
+  struct Sequence {
+    SequenceState state;
+    SamplingParams sampling;
+    std::vector<std::int32_t> target;
+    std::vector<std::int32_t> end_tokens;
+    std::int64_t generated = 0;
+  };
+  struct Running;
+
+  void add_sequence(NewSequence&& sequence);
+  void finish_encode(Running& step, StepDone& done);
+  void finish_decode(Running& step, StepDone& done);
+  void read_out(Running& step, const DecodeOutput& output, std::vector<SequenceOutcome>& outcomes);
+  void sample(Sequence& sequence, std::span<float> scores, SequenceOutcome& outcome);
+
+  const TrunkWeights& weights_;
+  compute::Backend& backend_;
+  Experts& experts_;
+  std::map<SequenceId, std::unique_ptr<Sequence>> sequences_;
+  std::unique_ptr<Running> running_;
+};
+
+}  // namespace sida::router

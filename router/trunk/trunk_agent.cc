@@ -1,0 +1,66 @@
+#include "router/trunk/trunk_agent.h"
+
+#include <c10/core/InferenceMode.h>
+
+#include <algorithm>
+#include <utility>
+#include <variant>
+
+#include "common/runtime/waiter.h"
+
+namespace sida::router {
+namespace {
+
+constexpr std::size_t kMailboxCapacity = 1024;
+constexpr std::chrono::seconds kStopGrace{2};
+constexpr std::chrono::seconds kIdleWait{1};
+
+}  // namespace
+
+TrunkAgent::TrunkAgent(const TrunkWeights& weights, compute::Backend& backend, transport::Transport& transport,
+                       RemoteExperts::Options options, std::function<void(StepDone)> done)
+    : mailbox_(kMailboxCapacity),
+      experts_(transport, std::move(options)),
+      runner_(weights, backend, experts_),
+      done_(std::move(done)) {}
+
+void TrunkAgent::post(TrunkCommand command) {
+  SIDA_CHECK(mailbox_.post(std::move(command)));
+}
+
+bool TrunkAgent::take_commands() {
+  bool any = false;
+  while (auto command = mailbox_.take()) {
+    any = true;
+    if (auto* step = std::get_if<TrunkStep>(&*command)) {
+      runner_.start(std::move(*step));
+    } else if (const auto* members = std::get_if<TrunkMembers>(&*command)) {
+      experts_.set_workers(members->workers);
+    } else {
+      stop_at_ = steady_now() + kStopGrace;
+    }
+  }
+  return any;
+}
+
+void TrunkAgent::run() {
+  const c10::InferenceMode inference;
+  while (steady_now() < stop_at_) {
+    bool active = take_commands();
+    active |= experts_.poll(steady_now());
+    active |= experts_.resume_ready();
+    if (auto done = runner_.take_done()) {
+      done->dispatch = experts_.counters();
+      done->malformed_messages = experts_.malformed_messages();
+      done_(std::move(*done));
+      active = true;
+    }
+    if (stop_at_ != TimePoint::max() && !runner_.running()) return;
+    if (active) continue;
+    auto descriptors = experts_.wake_descriptors();
+    descriptors.push_back(mailbox_.wake_descriptor());
+    wait_readable(descriptors, std::min({experts_.next_deadline(), stop_at_, steady_now() + kIdleWait}));
+  }
+}
+
+}  // namespace sida::router

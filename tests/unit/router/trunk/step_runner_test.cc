@@ -1,0 +1,127 @@
+#include "router/trunk/step_runner.h"
+
+#include <gtest/gtest.h>
+
+#include <filesystem>
+#include <map>
+#include <memory>
+#include <string>
+#include <vector>
+
+#include "tests/support/local_experts.h"
+
+namespace sida::router {
+namespace {
+
+// A step runner over a small model that Hugging Face wrote.
+class StepRunnerTest : public ::testing::TestWithParam<DType> {
+ protected:
+  StepRunnerTest()
+      : model(
+            model::ModelDirectory::open(std::filesystem::path(SIDA_SOURCE_DIR) / "tests/golden/cases/experts_64/model")
+                .value()),
+        weights(TrunkWeights::load(model, {GetParam(), 4}).value()),
+        backend(compute::make_cpu_backend({}).value()),
+        experts(model, *backend, GetParam()),
+        runner(weights, *backend, experts) {}
+
+  std::vector<std::int32_t> tokens(std::size_t count, std::int32_t seed) const {
+    std::vector<std::int32_t> ids;
+    for (std::size_t index = 0; index < count; ++index) {
+      ids.push_back(static_cast<std::int32_t>((static_cast<std::int64_t>(index) * 7 + seed * 13 + 2) %
+                                              model.config().vocab_size));
+    }
+    return ids;
+  }
+
+  NewSequence generating(std::uint64_t id, std::size_t source, std::int32_t new_tokens) const {
+    NewSequence sequence{.id = SequenceId{id}, .source = tokens(source, static_cast<std::int32_t>(id))};
+    sequence.sampling.max_new_tokens = new_tokens;
+    sequence.sampling.min_new_tokens = new_tokens;
+    sequence.sampling.temperature = 0.7F;
+    sequence.sampling.seed = id;
+    return sequence;
+  }
+
+  NewSequence scoring(std::uint64_t id, std::size_t source, std::size_t target) const {
+    return {.id = SequenceId{id},
+            .source = tokens(source, static_cast<std::int32_t>(id)),
+            .target = tokens(target, static_cast<std::int32_t>(id + 1))};
+  }
+
+  // Runs one step and keeps who is still running and what came out.
+  void step(std::vector<NewSequence> encode) {
+    TrunkStep next{.id = StepId{++steps}, .encode = std::move(encode)};
+    for (const SequenceId id : running) next.decode.push_back(id);
+    runner.start(std::move(next));
+    experts.run_all();
+    auto done = runner.take_done();
+    ASSERT_TRUE(done);
+    running.clear();
+    for (SequenceOutcome& outcome : done->outcomes) {
+      ASSERT_FALSE(outcome.error);
+      if (!outcome.finished) running.push_back(outcome.id);
+      if (outcome.token) generated[outcome.id.value].push_back(*outcome.token);
+      if (!outcome.target_logprobs.empty()) scores[outcome.id.value] = outcome.target_logprobs;
+    }
+  }
+
+  void finish() {
+    while (!running.empty()) step({});
+  }
+
+  model::ModelDirectory model;
+  TrunkWeights weights;
+  std::unique_ptr<compute::Backend> backend;
+  sida::testing::LocalExperts experts;
+  StepRunner runner;
+  std::uint64_t steps = 0;
+  std::vector<SequenceId> running;
+  std::map<std::uint64_t, std::vector<GeneratedToken>> generated;
+  std::map<std::uint64_t, std::vector<float>> scores;
+};
+
+INSTANTIATE_TEST_SUITE_P(DTypes, StepRunnerTest, ::testing::Values(DType::kFloat32, DType::kBFloat16),
+                         [](const auto& tested) { return std::string(name(tested.param)); });
+
+TEST_P(StepRunnerTest, ASequenceHasTheSameBitsAloneAndAmongOthersThatJoinAndLeave) {
+  step({generating(1, 17, 9)});
+  finish();
+  step({scoring(2, 5, 12)});
+  finish();
+  const auto alone = generated.at(1);
+  const auto scored_alone = scores.at(2);
+  generated.clear();
+  scores.clear();
+
+  step({generating(3, 40, 12), generating(4, 1, 3)});
+  step({generating(1, 17, 9)});
+  step({scoring(2, 5, 12), generating(5, 9, 2)});
+  finish();
+
+  ASSERT_EQ(generated.at(1).size(), alone.size());
+  for (std::size_t index = 0; index < alone.size(); ++index) {
+    EXPECT_EQ(generated.at(1)[index].token, alone[index].token);
+    EXPECT_EQ(generated.at(1)[index].logprob, alone[index].logprob);  // To the last bit.
+  }
+  EXPECT_EQ(scores.at(2), scored_alone);
+  EXPECT_EQ(runner.sequences(), 0U);
+}
+
+TEST_P(StepRunnerTest, ForgetsAReleasedSequence) {
+  step({generating(1, 4, 50)});
+  ASSERT_EQ(runner.sequences(), 1U);
+  runner.start({.id = StepId{99}, .release = {SequenceId{1}}});
+  EXPECT_TRUE(runner.take_done());
+  EXPECT_EQ(runner.sequences(), 0U);
+}
+
+TEST(DropOverCapacity, CountsInTokenOrderWithinEachSequence) {
+  std::vector<std::int32_t> experts{0, 0, 1, 0, /* next sequence */ 0, 0, 0};
+  const std::vector<std::int64_t> rows{4, 3};
+  drop_over_capacity(experts, rows, 2, 2);
+  EXPECT_EQ(experts, (std::vector<std::int32_t>{0, 0, 1, -1, 0, 0, -1}));
+}
+
+}  // namespace
+}  // namespace sida::router
