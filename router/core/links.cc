@@ -1,0 +1,217 @@
+#include "router/core/links.h"
+
+#include <spdlog/spdlog.h>
+
+#include <algorithm>
+#include <map>
+#include <type_traits>
+#include <utility>
+#include <variant>
+
+#include "common/proto/codec.h"
+
+namespace sida::router {
+namespace {
+
+constexpr std::uint8_t kPredictedExperts = 3;  // k: enough for top-3 hits in the measurements.
+
+proto::Member member_of(const proto::Welcome& welcome, bool draining) {
+  return {welcome.worker, welcome.name, welcome.capacity, welcome.numerics_id, welcome.covered_layers, draining};
+}
+
+}  // namespace
+
+PeerLink::PeerLink(NamedEndpoint where, const proto::Hello& hello, std::unique_ptr<transport::ControlClient> client)
+    : where_(std::move(where)), core_(where_.name, hello), client_(std::move(client)) {}
+
+bool PeerLink::send(const proto::Message& message) {
+  return client_->send(transport::Frame::take(proto::encode({.header = {}, .message = message}))).has_value();
+}
+
+bool PeerLink::poll(TimePoint now, std::vector<proto::Message>& inbox) {
+  bool active = false;
+  while (auto frame = client_->receive()) {
+    active = true;
+    auto envelope = proto::decode(frame->bytes());
+    if (!envelope) {
+      ++malformed_messages_;
+      spdlog::warn("malformed message peer={} error=\"{}\"", where_.name, envelope.error().message);
+      continue;
+    }
+    if (core_.received(envelope->message, now)) changed_ = true;
+    inbox.push_back(std::move(envelope->message));
+  }
+  for (const proto::Message& message : core_.tick(now)) send(message);
+  if (core_.take_changed()) changed_ = true;
+  return active;
+}
+
+bool PeerLink::take_changed() {
+  if (!std::exchange(changed_, false)) return false;
+  spdlog::info("peer changed name={} state={} detail=\"{}\"", where_.name, name(core_.state()), core_.detail());
+  return true;
+}
+
+ProcessStatus PeerLink::status(const std::string& role) const {
+  ProcessStatus status{.name = where_.name,
+                       .role = role,
+                       .pid = 0,
+                       .address = where_.endpoint,
+                       .state = std::string(name(core_.state())),
+                       .detail = core_.detail()};
+  if (core_.welcome()) {
+    status.name = core_.welcome()->name;
+    status.pid = core_.welcome()->process_id;
+  }
+  return status;
+}
+
+Result<std::vector<std::unique_ptr<PeerLink>>> connect_peers(transport::Transport& transport,
+                                                             const std::vector<NamedEndpoint>& peers,
+                                                             const proto::Hello& hello) {
+  std::vector<std::unique_ptr<PeerLink>> links;
+  for (const NamedEndpoint& peer : peers) {
+    auto client = transport.connect_control(peer.endpoint);
+    if (!client) return fail_at(peer.name, std::move(client).error());
+    links.push_back(std::make_unique<PeerLink>(peer, hello, std::move(*client)));
+  }
+  return links;
+}
+
+bool WorkerLinks::poll(TimePoint now) {
+  bool active = false;
+  bool roster_changed = false;
+  for (const auto& link : links_) {
+    std::vector<proto::Message> inbox;
+    active |= link->poll(now, inbox);
+    for (const proto::Message& message : inbox) take_message(*link, message);
+    roster_changed |= link->take_changed();
+  }
+  if (roster_changed) {
+    changed_ = true;
+    send_roster();
+  }
+  return active || roster_changed;
+}
+
+void WorkerLinks::take_message(PeerLink& link, const proto::Message& message) {
+  const auto& welcome = link.core().welcome();
+  if (!welcome) return;
+  names_[welcome->worker] = welcome->name;
+  if (const auto* residency = std::get_if<proto::Residency>(&message)) residency_[welcome->worker] = *residency;
+}
+
+void WorkerLinks::send_roster() {
+  proto::Roster roster{.epoch = ++epoch_, .members = {}};
+  for (const auto& link : links_) {
+    const PeerState state = link->core().state();
+    if (state != PeerState::kReady && state != PeerState::kDraining) continue;
+    roster.members.push_back(member_of(*link->core().welcome(), state == PeerState::kDraining));
+  }
+  owners_ = placement::Owners(roster.members, experts_total_);
+  for (const auto& link : links_) {
+    if (link->core().ready()) link->send(roster);
+  }
+}
+
+bool WorkerLinks::take_changed() {
+  return std::exchange(changed_, false);
+}
+
+std::vector<TrunkWorker> WorkerLinks::live() const {
+  std::vector<TrunkWorker> workers;
+  for (const auto& link : links_) {
+    if (!link->core().ready()) continue;
+    const proto::Welcome& welcome = *link->core().welcome();
+    workers.push_back({member_of(welcome, false), welcome.data_endpoint});
+  }
+  return workers;
+}
+
+bool WorkerLinks::covers(std::int32_t moe_layers) const {
+  const auto workers = live();
+  for (std::int32_t layer = 0; layer < moe_layers; ++layer) {
+    const bool covered = std::any_of(workers.begin(), workers.end(), [&](const TrunkWorker& worker) {
+      const auto& layers = worker.member.covered_layers;
+      return layers.empty() || std::find(layers.begin(), layers.end(), LayerId{layer}) != layers.end();
+    });
+    if (!covered) return false;
+  }
+  return !workers.empty();
+}
+
+void WorkerLinks::prefetch(const std::vector<proto::Prefetch::Item>& items) {
+  std::map<WorkerId, proto::Prefetch> by_worker;
+  for (const proto::Prefetch::Item& item : items) {
+    const auto owners = owners_.of(item.key);
+    if (!owners.empty()) by_worker[owners.front()].items.push_back(item);
+  }
+  for (const auto& link : links_) {
+    if (!link->core().ready()) continue;
+    const auto found = by_worker.find(link->core().welcome()->worker);
+    if (found != by_worker.end()) link->send(found->second);
+  }
+}
+
+std::string WorkerLinks::worker_name(WorkerId worker) const {
+  const auto found = names_.find(worker);
+  return found == names_.end() ? std::string() : found->second;
+}
+
+std::vector<WorkerStatus> WorkerLinks::status() const {
+  std::vector<WorkerStatus> all;
+  for (const auto& link : links_) {
+    const auto& welcome = link->core().welcome();
+    if (!welcome) continue;
+    WorkerStatus status{.name = welcome->name};
+    status.memory_budget_bytes = welcome->capacity.memory_budget_bytes;
+    status.kernel = welcome->kernel;
+    const auto found = residency_.find(welcome->worker);
+    if (found != residency_.end()) {
+      status.experts_resident = found->second.resident.size();
+      status.memory_bytes = found->second.memory_bytes;
+      status.rows_served = found->second.rows_served;
+      status.hits = found->second.hits;
+      status.misses = found->second.misses;
+    }
+    all.push_back(std::move(status));
+  }
+  return all;
+}
+
+bool PredictorLinks::poll(TimePoint now, std::vector<proto::HashTableEntries>& entries) {
+  bool active = false;
+  for (const auto& link : links_) {
+    std::vector<proto::Message> inbox;
+    active |= link->poll(now, inbox);
+    link->take_changed();
+    for (proto::Message& message : inbox) {
+      if (auto* received = std::get_if<proto::HashTableEntries>(&message)) entries.push_back(std::move(*received));
+    }
+  }
+  return active;
+}
+
+void PredictorLinks::predict(SequenceId sequence, const std::vector<std::int32_t>& tokens) {
+  for (std::size_t tried = 0; tried < links_.size(); ++tried) {
+    PeerLink& link = *links_[next_++ % links_.size()];
+    if (!link.core().ready()) continue;
+    if (link.send(proto::Predict{sequence, tokens, kPredictedExperts})) homes_[sequence] = &link;
+    return;
+  }
+}
+
+void PredictorLinks::advance(SequenceId sequence, std::uint32_t position, std::int32_t token) {
+  const auto home = homes_.find(sequence);
+  if (home == homes_.end() || !home->second->core().ready()) return;
+  home->second->send(proto::Advance{sequence, position, token, kPredictedExperts});
+}
+
+void PredictorLinks::forget(SequenceId sequence) {
+  const auto home = homes_.find(sequence);
+  if (home == homes_.end()) return;
+  if (home->second->core().ready()) home->second->send(proto::Forget{sequence});
+  homes_.erase(home);
+}
+
+}  // namespace sida::router

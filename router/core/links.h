@@ -1,0 +1,111 @@
+// The router's control links: to every configured expert-worker and predictor. They carry out what PeerCore decides.
+#pragma once
+
+#include <cstdint>
+#include <memory>
+#include <string>
+#include <unordered_map>
+#include <vector>
+
+#include "common/placement/owners.h"
+#include "common/proto/messages.h"
+#include "common/runtime/clock.h"
+#include "common/transport/transport.h"
+#include "router/core/peer_core.h"
+#include "router/core/request.h"
+#include "router/trunk/step.h"
+
+namespace sida::router {
+
+struct NamedEndpoint {
+  std::string name;      // "worker-0"; shown until the process tells its own.
+  std::string endpoint;  // Of its control link.
+};
+
+// One peer: its link and what is known of it. The router agent's thread only, as all of this file.
+class PeerLink {
+ public:
+  PeerLink(NamedEndpoint where, const proto::Hello& hello, std::unique_ptr<transport::ControlClient> client);
+
+  // Reads the link dry into `inbox` (messages that PeerCore does not consume), sends what is due. True when active.
+  bool poll(TimePoint now, std::vector<proto::Message>& inbox);
+  // Advice may be lost: false when the queue is full.
+  bool send(const proto::Message& message);
+
+  [[nodiscard]] PeerCore& core() { return core_; }
+  [[nodiscard]] const PeerCore& core() const { return core_; }
+  [[nodiscard]] int wake_descriptor() const { return client_->wake_descriptor(); }
+  [[nodiscard]] ProcessStatus status(const std::string& role) const;
+  [[nodiscard]] std::uint64_t malformed_messages() const { return malformed_messages_; }
+  // True once after each change of state or incarnation.
+  bool take_changed();
+
+ private:
+  NamedEndpoint where_;
+  PeerCore core_;
+  std::unique_ptr<transport::ControlClient> client_;
+  bool changed_ = false;
+  std::uint64_t malformed_messages_ = 0;
+};
+
+// Connecting is immediate and never blocks; a peer that is not there yet is greeted until it answers.
+Result<std::vector<std::unique_ptr<PeerLink>>> connect_peers(transport::Transport& transport,
+                                                             const std::vector<NamedEndpoint>& peers,
+                                                             const proto::Hello& hello);
+
+// All workers: who is live, the roster they are told, residency, prefetch.
+class WorkerLinks {
+ public:
+  // `experts_total`: of the model, all MoE layers together.
+  WorkerLinks(std::vector<std::unique_ptr<PeerLink>> links, std::uint64_t experts_total)
+      : links_(std::move(links)), experts_total_(experts_total) {}
+
+  // True when active. Sends the roster around when somebody came or went.
+  bool poll(TimePoint now);
+  // True once after each change of live().
+  bool take_changed();
+
+  [[nodiscard]] std::vector<TrunkWorker> live() const;  // Ready, not draining.
+  // Every layer in [0, moe_layers) is covered by a live worker.
+  [[nodiscard]] bool covers(std::int32_t moe_layers) const;
+  // Hands each item to its owner.
+  void prefetch(const std::vector<proto::Prefetch::Item>& items);
+
+  [[nodiscard]] std::string worker_name(WorkerId worker) const;
+  [[nodiscard]] std::vector<std::unique_ptr<PeerLink>> const& links() const { return links_; }
+  [[nodiscard]] std::vector<WorkerStatus> status() const;
+
+ private:
+  void take_message(PeerLink& link, const proto::Message& message);
+  void send_roster();
+
+  std::vector<std::unique_ptr<PeerLink>> links_;
+  std::uint64_t experts_total_;
+  placement::Owners owners_;
+  std::unordered_map<WorkerId, proto::Residency> residency_;
+  std::unordered_map<WorkerId, std::string> names_;  // Of every incarnation seen.
+  std::uint64_t epoch_ = 0;
+  bool changed_ = false;
+};
+
+// All predictors. A sequence stays with the one that was told of it, since that one keeps its state.
+class PredictorLinks {
+ public:
+  explicit PredictorLinks(std::vector<std::unique_ptr<PeerLink>> links) : links_(std::move(links)) {}
+
+  // Appends the entries that came in.
+  bool poll(TimePoint now, std::vector<proto::HashTableEntries>& entries);
+
+  void predict(SequenceId sequence, const std::vector<std::int32_t>& tokens);
+  void advance(SequenceId sequence, std::uint32_t position, std::int32_t token);
+  void forget(SequenceId sequence);
+
+  [[nodiscard]] std::vector<std::unique_ptr<PeerLink>> const& links() const { return links_; }
+
+ private:
+  std::vector<std::unique_ptr<PeerLink>> links_;
+  std::unordered_map<SequenceId, PeerLink*> homes_;
+  std::size_t next_ = 0;
+};
+
+}  // namespace sida::router

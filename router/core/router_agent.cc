@@ -1,0 +1,340 @@
+#include "router/core/router_agent.h"
+
+#include <spdlog/spdlog.h>
+#include <unistd.h>
+
+#include <algorithm>
+#include <type_traits>
+#include <utility>
+
+#include "common/runtime/waiter.h"
+
+namespace sida::router {
+namespace {
+
+constexpr std::size_t kStepsDoneMax = 16;
+constexpr std::chrono::milliseconds kPublishInterval{100};
+
+Error stopping_error() {
+  return {ErrorCode::kUnavailable, "the router is shutting down; send the request again later"};
+}
+
+Result<void> check_tokens(const std::vector<std::int32_t>& tokens, std::int64_t vocab_size, const char* what) {
+  if (tokens.empty())
+    return fail(ErrorCode::kInvalidArgument, std::string(what) + " is empty; give at least one token id");
+  for (const std::int32_t token : tokens) {
+    if (token < 0 || token >= vocab_size) {
+      return fail(ErrorCode::kInvalidArgument, std::string(what) + ": token id " + std::to_string(token) +
+                                                   " is outside the vocabulary of " + std::to_string(vocab_size));
+    }
+  }
+  return {};
+}
+
+const std::vector<std::int32_t>& source_of(const Job& job) {
+  return std::visit([](const auto& work) -> const std::vector<std::int32_t>& { return work.input_ids; }, job.work);
+}
+
+std::size_t target_tokens(const Job& job) {
+  const auto* score = std::get_if<ScoreJob>(&job.work);
+  return score == nullptr ? 0 : score->target_ids.size();
+}
+
+}  // namespace
+
+Result<std::unique_ptr<RouterAgent>> RouterAgent::make(const model::ModelDirectory& model,
+                                                       transport::Transport& transport, const proto::Hello& hello,
+                                                       const RouterOptions& options,
+                                                       std::function<void(TrunkCommand)> to_trunk) {
+  auto workers = connect_peers(transport, options.workers, hello);
+  if (!workers) return tl::unexpected(std::move(workers).error());
+  auto predictors = connect_peers(transport, options.predictors, hello);
+  if (!predictors) return tl::unexpected(std::move(predictors).error());
+  const auto experts_total =
+      static_cast<std::uint64_t>(model.geometry().moe_layers()) * static_cast<std::uint64_t>(model.config().num_experts);
+  return std::unique_ptr<RouterAgent>(new RouterAgent(
+      model, WorkerLinks(std::move(*workers), experts_total), PredictorLinks(std::move(*predictors)), options, std::move(to_trunk)));
+}
+
+RouterAgent::RouterAgent(const model::ModelDirectory& model, WorkerLinks workers, PredictorLinks predictors,
+                         const RouterOptions& options, std::function<void(TrunkCommand)> to_trunk)
+    : model_(model),
+      workers_(std::move(workers)),
+      predictors_(std::move(predictors)),
+      scheduler_(options.limits),
+      tracker_(model.geometry().encoder_moe_layers, model.geometry().moe_layers(),
+               static_cast<std::int32_t>(model.config().num_experts)),
+      to_trunk_(std::move(to_trunk)),
+      events_(options.mailbox_jobs_max),
+      steps_done_(kStepsDoneMax) {
+  status_.reason = "starting";
+}
+
+Result<void> RouterAgent::submit(Job job) {
+  const std::int64_t vocab = model_.config().vocab_size;
+  SIDA_TRY(check_tokens(source_of(job), vocab, "input_ids"));
+  if (const auto* score = std::get_if<ScoreJob>(&job.work))
+    SIDA_TRY(check_tokens(score->target_ids, vocab, "target_ids"));
+  {
+    std::lock_guard lock(status_mutex_);
+    // Once it was ready, a request waits for a worker that comes back; before that nobody knows how long.
+    if (!status_.ready && !was_ready_) return fail(ErrorCode::kUnavailable, status_.reason);
+  }
+  if (!events_.post(std::move(job))) {
+    return fail(ErrorCode::kOverloaded, "the router's mailbox is full; send the request again later");
+  }
+  return {};
+}
+
+void RouterAgent::cancel(RequestId request) {
+  // A lost cancellation costs work, not correctness: the result then goes to a client that has left.
+  [[maybe_unused]] const bool posted = events_.post(Cancel{request});
+}
+
+RouterStatus RouterAgent::status() const {
+  std::lock_guard lock(status_mutex_);
+  return status_;
+}
+
+void RouterAgent::step_done(StepDone done) {
+  SIDA_CHECK(steps_done_.post(std::move(done)));
+}
+
+void RouterAgent::stop() {
+  while (!events_.post(Stop{})) wait_readable({}, steady_now() + std::chrono::milliseconds(1));
+}
+
+void RouterAgent::run() {
+  while (!stopping_) {
+    const TimePoint now = steady_now();
+    bool active = take_events(now);
+    while (auto done = steps_done_.take()) {
+      finish_step(*done, now);
+      active = true;
+    }
+    active |= poll_links(now);
+    end_overdue(now);
+    start_step(now);
+    publish(now);
+    if (active) continue;
+    std::vector<int> descriptors{events_.wake_descriptor(), steps_done_.wake_descriptor()};
+    for (const auto& link : workers_.links()) descriptors.push_back(link->wake_descriptor());
+    for (const auto& link : predictors_.links()) descriptors.push_back(link->wake_descriptor());
+    wait_readable(descriptors, std::min(next_publish_, scheduler_.next_deadline()));
+  }
+  while (!running_.empty()) end(running_.begin()->first, tl::unexpected(stopping_error()));
+  to_trunk_(TrunkStop{});
+}
+
+bool RouterAgent::take_events(TimePoint now) {
+  bool any = false;
+  while (auto event = events_.take()) {
+    any = true;
+    if (auto* job = std::get_if<Job>(&*event)) {
+      admit(std::move(*job), now);
+    } else if (const auto* cancelled = std::get_if<Cancel>(&*event)) {
+      for (const auto& [id, running] : running_) {
+        if (running.job.request == cancelled->request) scheduler_.cancel(id);
+      }
+    } else {
+      stopping_ = true;
+    }
+  }
+  return any;
+}
+
+void RouterAgent::admit(Job job, TimePoint now) {
+  const SequenceId id{next_sequence_++};
+  const std::size_t source_tokens = source_of(job).size();
+  auto admitted = scheduler_.submit(id, static_cast<std::int64_t>(source_tokens),
+                                    static_cast<std::int64_t>(target_tokens(job)), job.deadline, now);
+  if (!admitted) {
+    ++counters_.requests_failed;
+    job.done(tl::unexpected(std::move(admitted).error()));
+    return;
+  }
+  tracker_.expect(id, source_tokens);
+  predictors_.predict(id, source_of(job));
+  counters_.prompt_tokens += source_tokens;
+  running_.emplace(id, Running{.job = std::move(job), .result = {}, .source_tokens = source_tokens});
+}
+
+bool RouterAgent::poll_links(TimePoint now) {
+  bool active = workers_.poll(now);
+  if (workers_.take_changed()) {
+    to_trunk_(TrunkMembers{workers_.live()});
+    next_publish_ = now;
+  }
+  std::vector<proto::HashTableEntries> entries;
+  active |= predictors_.poll(now, entries);
+  for (const proto::HashTableEntries& received : entries) {
+    if (tracker_.add(received)) workers_.prefetch(prefetch_items(received));
+  }
+  return active;
+}
+
+void RouterAgent::start_step(TimePoint now) {
+  if (trunk_busy_) return;
+  auto plan = scheduler_.next_step(now);
+  if (!plan && release_.empty()) return;
+  TrunkStep step;
+  step.release = std::exchange(release_, {});
+  if (plan) {
+    step.id = plan->step;
+    step.decode = std::move(plan->decode);
+    for (const SequenceId id : plan->encode) step.encode.push_back(new_sequence(id));
+    // The batch waits as long as its most patient sequence; the others are answered in time by end_overdue().
+    step.deadline = now;
+    for (const SequenceId id : step.decode) step.deadline = std::max(step.deadline, running_.at(id).job.deadline);
+    for (const SequenceId id : plan->encode) step.deadline = std::max(step.deadline, running_.at(id).job.deadline);
+    ++counters_.steps;
+  }
+  trunk_busy_ = true;
+  to_trunk_(std::move(step));
+}
+
+NewSequence RouterAgent::new_sequence(SequenceId id) const {
+  const Job& job = running_.at(id).job;
+  NewSequence sequence{.id = id, .source = source_of(job), .sampling = {}, .target = {}};
+  if (const auto* generate = std::get_if<GenerateJob>(&job.work)) sequence.sampling = generate->sampling;
+  if (const auto* score = std::get_if<ScoreJob>(&job.work)) sequence.target = score->target_ids;
+  return sequence;
+}
+
+void RouterAgent::finish_step(const StepDone& done, TimePoint now) {
+  trunk_busy_ = false;
+  counters_.dispatches = done.dispatch.parts_sent;
+  counters_.dispatched_rows = done.dispatch.rows_sent;
+  counters_.resends_lost = done.dispatch.resends_lost;
+  counters_.resends_late = done.dispatch.resends_late;
+  counters_.resends_failed = done.dispatch.resends_failed;
+  counters_.late_results = done.dispatch.late_results;
+  counters_.malformed_messages = done.malformed_messages;
+  if (done.id == StepId{}) return;  // Released sequences only.
+  std::vector<SequenceId> finished;
+  for (const SequenceOutcome& outcome : done.outcomes) {
+    if (take_outcome(outcome)) finished.push_back(outcome.id);
+  }
+  scheduler_.step_done(done.id, finished, now);
+}
+
+bool RouterAgent::take_outcome(const SequenceOutcome& outcome) {
+  const auto found = running_.find(outcome.id);
+  if (found == running_.end()) return outcome.finished;  // Answered already; the scheduler ends it.
+  Running& running = found->second;
+  take_routing(running, outcome);
+  if (outcome.error) {
+    end(outcome.id, tl::unexpected(*outcome.error));
+    return true;
+  }
+  if (outcome.token) {
+    running.result.tokens.push_back(*outcome.token);
+    ++counters_.generation_tokens;
+    if (running.job.on_token) running.job.on_token(*outcome.token);
+  }
+  if (outcome.finished) {
+    running.result.finish_reason = outcome.finish_reason;
+    running.result.target_logprobs = outcome.target_logprobs;
+    JobResult result = std::move(running.result);
+    end(outcome.id, std::move(result));
+    return true;
+  }
+  predict_decoder(outcome.id, running, outcome);
+  return false;
+}
+
+void RouterAgent::take_routing(Running& running, const SequenceOutcome& outcome) {
+  RoutingReport& report = running.result.routing;
+  const std::size_t first = outcome.decoded ? running.decoded_tokens : 0;
+  ExpertIds& experts = outcome.decoded ? report.decoder_experts : report.encoder_experts;
+  if (experts.size() < outcome.routing.size()) experts.resize(outcome.routing.size());
+  for (std::size_t index = 0; index < outcome.routing.size(); ++index) {
+    const SequenceRouting& layer = outcome.routing[index];
+    tracker_.compare(outcome.id, layer.layer, first, layer.gate, report);
+    for (const WorkerId worker : layer.served_by) {
+      if (worker != WorkerId{}) ++report.rows_by_worker[workers_.worker_name(worker)];
+    }
+    if (running.job.return_experts) {
+      experts[index].insert(experts[index].end(), layer.served.begin(), layer.served.end());
+    }
+  }
+  if (outcome.decoded && !outcome.routing.empty()) running.decoded_tokens += outcome.routing.front().gate.size();
+}
+
+void RouterAgent::predict_decoder(SequenceId id, const Running& running, const SequenceOutcome& outcome) {
+  if (outcome.decoded) {
+    if (outcome.token) {
+      predictors_.advance(id, static_cast<std::uint32_t>(running.decoded_tokens), outcome.token->token);
+    }
+    return;
+  }
+  predictors_.advance(id, 0, model_.config().decoder_start_token_id);
+  const auto* score = std::get_if<ScoreJob>(&running.job.work);
+  if (score == nullptr) return;
+  for (std::size_t index = 0; index + 1 < score->target_ids.size(); ++index) {
+    predictors_.advance(id, static_cast<std::uint32_t>(index + 1), score->target_ids[index]);
+  }
+}
+
+void RouterAgent::end(SequenceId id, Result<JobResult> result) {
+  const auto found = running_.find(id);
+  if (found == running_.end()) return;
+  ++(result ? counters_.requests_finished : counters_.requests_failed);
+  const auto done = std::move(found->second.job.done);
+  running_.erase(found);
+  tracker_.forget(id);
+  predictors_.forget(id);
+  done(std::move(result));
+}
+
+void RouterAgent::end_overdue(TimePoint now) {
+  for (const EndedSequence& ended : scheduler_.ended(now)) {
+    release_.push_back(ended.sequence);
+    end(ended.sequence, fail(ended.code, ended.code == ErrorCode::kCancelled
+                                             ? "the client cancelled the request"
+                                             : "the request's deadline passed; give it more time or ask for less"));
+  }
+  if (now < next_publish_) return;
+  // Sequences inside a step are answered now; the scheduler lets them go at the step's end.
+  std::vector<SequenceId> overdue;
+  for (const auto& [id, running] : running_) {
+    if (running.job.deadline <= now) overdue.push_back(id);
+  }
+  for (const SequenceId id : overdue) {
+    scheduler_.cancel(id);
+    end(id, fail(ErrorCode::kDeadlineExceeded, "the request's deadline passed; give it more time or ask for less"));
+  }
+}
+
+void RouterAgent::publish(TimePoint now) {
+  if (now < next_publish_) return;
+  next_publish_ = now + kPublishInterval;
+  RouterStatus status = counters_;
+  status.processes.push_back({.name = "router",
+                              .role = "router",
+                              .pid = static_cast<std::uint32_t>(getpid()),
+                              .address = "",
+                              .state = "ready",
+                              .detail = ""});
+  std::size_t known = 0;
+  for (const auto& link : predictors_.links()) status.processes.push_back(link->status("predictor"));
+  for (const auto& link : workers_.links()) {
+    status.processes.push_back(link->status("expert-worker"));
+    known += link->core().ready() ? 1 : 0;
+    status.malformed_messages += link->malformed_messages();
+  }
+  status.ready = workers_.covers(model_.geometry().moe_layers());
+  status.loaded_fraction = status.ready ? 1.0
+                                        : static_cast<double>(known) /
+                                              static_cast<double>(std::max<std::size_t>(1, workers_.links().size()));
+  if (!status.ready) status.reason = "no expert-worker that covers every layer is ready";
+  status.workers = workers_.status();
+  status.agreement = tracker_.layers();
+  status.requests_waiting = scheduler_.waiting();
+  status.requests_running = scheduler_.running();
+  std::lock_guard lock(status_mutex_);
+  was_ready_ |= status.ready;
+  status_ = std::move(status);
+}
+
+}  // namespace sida::router

@@ -1,0 +1,101 @@
+// The router agent: admits jobs, composes steps, talks to workers and predictors over their control links, and gives
+// the trunk its work. It is the Engine that the HTTP side sees.
+#pragma once
+
+#include <functional>
+#include <map>
+#include <memory>
+#include <mutex>
+#include <unordered_map>
+#include <variant>
+#include <vector>
+
+#include "common/model/model_directory.h"
+#include "common/runtime/mailbox.h"
+#include "common/transport/transport.h"
+#include "router/core/links.h"
+#include "router/core/prediction_tracker.h"
+#include "router/core/request.h"
+#include "router/scheduling/scheduler_core.h"
+#include "router/trunk/step.h"
+
+namespace sida::router {
+
+struct RouterOptions {
+  std::vector<NamedEndpoint> workers;
+  std::vector<NamedEndpoint> predictors;
+  SchedulerLimits limits;
+  std::size_t mailbox_jobs_max = 1024;  // Jobs between HTTP and this agent; beyond: kOverloaded.
+};
+
+class RouterAgent : public Engine {
+ public:
+  // `to_trunk` hands a command to the trunk; called on the agent's thread, must not block. `model` outlives the agent.
+  static Result<std::unique_ptr<RouterAgent>> make(const model::ModelDirectory& model, transport::Transport& transport,
+                                                   const proto::Hello& hello, const RouterOptions& options,
+                                                   std::function<void(TrunkCommand)> to_trunk);
+
+  // Any thread.
+  Result<void> submit(Job job) override;
+  void cancel(RequestId request) override;
+  [[nodiscard]] RouterStatus status() const override;
+  void step_done(StepDone done);
+  void stop();  // Running jobs end with kUnavailable; run() returns.
+
+  // The calling thread becomes the agent's.
+  void run();
+
+ private:
+  struct Cancel {
+    RequestId request;
+  };
+  struct Stop {};
+  using Event = std::variant<Job, Cancel, Stop>;
+
+  struct Running {
+    Job job;
+    JobResult result;
+    std::size_t source_tokens = 0;
+    std::size_t decoded_tokens = 0;  // Decoder rows computed so far.
+  };
+
+  RouterAgent(const model::ModelDirectory& model, WorkerLinks workers, PredictorLinks predictors,
+              const RouterOptions& options, std::function<void(TrunkCommand)> to_trunk);
+
+  bool take_events(TimePoint now);
+  bool poll_links(TimePoint now);
+  void admit(Job job, TimePoint now);
+  void start_step(TimePoint now);
+  [[nodiscard]] NewSequence new_sequence(SequenceId id) const;
+  void finish_step(const StepDone& done, TimePoint now);
+  bool take_outcome(const SequenceOutcome& outcome);
+  void take_routing(Running& running, const SequenceOutcome& outcome);
+  void predict_decoder(SequenceId id, const Running& running, const SequenceOutcome& outcome);
+  void end(SequenceId id, Result<JobResult> result);
+  void end_overdue(TimePoint now);
+  void publish(TimePoint now);
+  [[nodiscard]] bool has_work() const { return !running_.empty(); }
+
+  const model::ModelDirectory& model_;
+  WorkerLinks workers_;
+  PredictorLinks predictors_;
+  SchedulerCore scheduler_;
+  PredictionTracker tracker_;
+  std::function<void(TrunkCommand)> to_trunk_;
+
+  Mailbox<Event> events_;
+  Mailbox<StepDone> steps_done_;
+  std::map<SequenceId, Running> running_;
+  std::vector<SequenceId> release_;  // For the trunk to forget with the next step.
+  std::uint64_t next_sequence_ = 1;
+  bool trunk_busy_ = false;
+  bool stopping_ = false;
+  bool was_ready_ = false;
+  TimePoint next_publish_{};
+
+  RouterStatus counters_;  // Its counter fields.
+  mutable std::mutex status_mutex_;
+  RouterStatus status_;  // Guarded by status_mutex_.
+};
+
+}  // namespace sida::router

@@ -1,0 +1,64 @@
+#include "router/core/router_config.h"
+
+#include "common/config/quantity.h"
+
+namespace sida::router {
+
+config::Schema describe(RouterConfig& c) {
+  config::Schema schema("sida-router",
+                        "Takes requests, runs the dense part of the model, and sends each token's row to the "
+                        "expert-worker that holds its expert.");
+  schema.text("model", c.model, "model directory, as Hugging Face writes it").placeholder("DIR").required();
+  describe_http(schema, c.http);
+  schema.texts("worker", c.workers, "an expert-worker's control endpoint; repeat for each")
+      .placeholder("NAME=ENDPOINT")
+      .required();
+  schema.texts("predictor-endpoint", c.predictor_endpoints, "a predictor's control endpoint; none: no prediction")
+      .placeholder("ENDPOINT");
+  schema.choice("dtype", c.dtype, {"auto", "fp32", "bf16"}, "compute type; auto: the checkpoint's, fp16 as fp32");
+  schema.text("expert-capacity", c.expert_capacity, "tokens of one sequence per expert: model, none, or a number");
+  schema.choice("cpu-kernel", c.cpu_kernel, {"auto", "avx512bf16", "avx512", "avx2", "scalar"},
+                "kernels of the dense part; all give the same bits");
+  schema.integer("threads", c.threads, {1, 1024}, "compute threads of the dense part");
+  schema.text("served-model-name", c.served_model_name, "name in the API; default: the model directory's");
+  schema.integer("waiting-max", c.waiting_max, {1, 1'000'000}, "sequences waiting to start; beyond: 503");
+  schema.integer("running-max", c.running_max, {1, 1'000'000}, "sequences running at once");
+  schema.integer("rows-max", c.rows_max, {1, 1'000'000}, "token rows computed per step");
+  schema.choice("log-level", c.log_level, {"debug", "info", "warn", "error"}, "least level that is logged");
+  schema.rule([&c](std::vector<std::string>& problems) {
+    for (const std::string& worker : c.workers) {
+      if (auto parsed = parse_worker(worker); !parsed) problems.push_back(parsed.error().message);
+    }
+    if (auto capacity = expert_capacity(c.expert_capacity, 1); !capacity) problems.push_back(capacity.error().message);
+  });
+  schema.example("sida-router --model models/demo --worker worker-0=ipc:///tmp/sida/worker-0.sock");
+  return schema;
+}
+
+Result<NamedEndpoint> parse_worker(const std::string& text) {
+  const auto equals = text.find('=');
+  if (equals == std::string::npos || equals == 0 || equals + 1 == text.size()) {
+    return fail(ErrorCode::kInvalidArgument, "worker '" + text + "' is not NAME=ENDPOINT");
+  }
+  return NamedEndpoint{text.substr(0, equals), text.substr(equals + 1)};
+}
+
+Result<DType> compute_dtype(const std::string& option, DType stored) {
+  if (option == "fp32") return DType::kFloat32;
+  if (option == "bf16") return DType::kBFloat16;
+  if (option == "auto") return stored == DType::kBFloat16 ? DType::kBFloat16 : DType::kFloat32;
+  return fail(ErrorCode::kInvalidArgument, "dtype '" + option + "' is not auto, fp32 or bf16");
+}
+
+Result<std::int64_t> expert_capacity(const std::string& option, std::int64_t of_model) {
+  if (option == "model") return of_model;
+  if (option == "none") return 0;
+  auto parsed = config::parse_integer(option);
+  if (!parsed || *parsed < 1) {
+    return fail(ErrorCode::kInvalidArgument,
+                "expert-capacity '" + option + "' is not model, none or a positive number");
+  }
+  return *parsed;
+}
+
+}  // namespace sida::router

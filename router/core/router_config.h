@@ -1,0 +1,45 @@
+// The router process's configuration.
+#pragma once
+
+#include <cstdint>
+#include <string>
+#include <vector>
+
+#include "common/base/result.h"
+#include "common/config/schema.h"
+#include "common/tensor/dtype.h"
+#include "router/core/links.h"
+#include "router/http/http_options.h"
+
+namespace sida::router {
+
+struct RouterConfig {
+  std::string model;                             // Directory.
+  std::string host = "127.0.0.1";                // Of the public port.
+  std::int64_t port = 8000;                      // 0: any free one.
+  std::int64_t admin_port = 8001;                // On loopback. 0: any free one.
+  std::vector<std::string> workers;              // NAME=ENDPOINT
+  std::vector<std::string> predictor_endpoints;  // Empty: no predictor.
+  std::string dtype = "auto";                    // auto: the checkpoint's; fp16 computes in fp32.
+  std::string expert_capacity = "model";         // model: the checkpoint's; none; or a number.
+  std::string cpu_kernel = "auto";
+  std::int64_t threads = 1;        // Compute threads of the trunk.
+  std::string served_model_name;   // Empty: the model directory's name.
+  std::int64_t waiting_max = 512;  // Requests not started yet; beyond: 503.
+  std::int64_t running_max = 256;  // Sequences with a cache.
+  std::int64_t rows_max = 2048;    // Per step.
+  std::string log_level = "info";
+};
+
+config::Schema describe(RouterConfig& config);
+
+// "worker-0=ipc:///run/sida/worker-0.sock". kInvalidArgument names what is wrong.
+Result<NamedEndpoint> parse_worker(const std::string& text);
+
+// kInvalidArgument on an unknown name. `stored` is the checkpoint's.
+Result<DType> compute_dtype(const std::string& option, DType stored);
+
+// 0: unlimited.
+Result<std::int64_t> expert_capacity(const std::string& option, std::int64_t of_model);
+
+}  // namespace sida::router
