@@ -73,6 +73,10 @@ struct InFlight {
   bool superseded = false;     // Late: its rows were sent to another worker too.
   bool estimated = false;      // The one estimate was used.
   TimePoint deadline;          // Then it is late.
+  TimePoint lost_at;           // Then it is given up. Of sent parts.
+
+  // When the core looks at it next.
+  [[nodiscard]] TimePoint next_look() const { return superseded ? lost_at : deadline; }
 };
 
 }  // namespace sida::router

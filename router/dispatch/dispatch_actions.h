@@ -22,6 +22,9 @@ struct DispatchLimits {
   std::chrono::milliseconds no_worker_patience{5000};  // A call waits this long for a first live worker.
   // Before rows go back to a worker that failed them, when no other is left; doubles with each attempt, up to a second.
   std::chrono::milliseconds retry_delay{20};
+  // A part without an answer for so long is given up like one of a lost worker: some message must have been lost.
+  // Longer by the estimate.
+  std::chrono::milliseconds part_lost_after{30'000};
   std::chrono::milliseconds estimate_max{60'000};  // A longer one is cut to this.
 };
 
@@ -62,7 +65,7 @@ using DispatchActions = std::vector<DispatchAction>;
 struct DispatchCounters {
   std::uint64_t parts_sent = 0;
   std::uint64_t rows_sent = 0;
-  std::uint64_t resends_lost = 0;        // Worker gone.
+  std::uint64_t resends_lost = 0;        // Worker gone, or silent for too long.
   std::uint64_t resends_late = 0;        // Deadline missed.
   std::uint64_t resends_failed = 0;      // Worker answered with a failure.
   std::uint64_t late_results = 0;        // Ignored duplicates.

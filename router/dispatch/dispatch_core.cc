@@ -96,6 +96,7 @@ void DispatchCore::estimate(WorkerId worker, const proto::Estimate& estimate, Ti
   const auto wait = std::clamp<std::chrono::microseconds>(estimate.remaining, {}, limits_.estimate_max);
   // After the read it deserves the time that a dispatch without a read gets.
   found->second.deadline = std::max(found->second.deadline, now + wait + limits_.part_deadline);
+  found->second.lost_at += wait;
 }
 
 DispatchActions DispatchCore::send_refused(const proto::DispatchId& id, TimePoint now) {
@@ -121,7 +122,7 @@ DispatchActions DispatchCore::tick(TimePoint now) {
   for (CallId id : calls) tick_call(id, now, actions);
   std::vector<proto::DispatchId> late;
   for (const auto& [id, part] : parts_) {
-    if (!part.superseded && part.deadline <= now) late.push_back(id);
+    if (part.next_look() <= now) late.push_back(id);
   }
   for (const proto::DispatchId& id : late) hurry(id, now, actions);
   send_queued(now, actions);
@@ -131,9 +132,7 @@ DispatchActions DispatchCore::tick(TimePoint now) {
 TimePoint DispatchCore::next_deadline() const {
   TimePoint next = TimePoint::max();
   for (const auto& [id, call] : calls_) next = std::min({next, call.deadline, call.retry_at, call.give_up_at});
-  for (const auto& [id, part] : parts_) {
-    if (!part.superseded) next = std::min(next, part.deadline);
-  }
+  for (const auto& [id, part] : parts_) next = std::min(next, part.next_look());
   return next;
 }
 

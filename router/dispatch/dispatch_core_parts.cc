@@ -65,7 +65,8 @@ void DispatchCore::enqueue(CallId id, Call& call, const RoutesByWorker& routes, 
                                        .attempt = static_cast<std::uint32_t>(call.attempts_of(plan.rows))};
       InFlight part{.part = {id, worker, dispatch, std::move(plan.groups), std::move(plan.rows)},
                     .numerics = state.member.numerics_id,
-                    .deadline = now + limits_.part_deadline};
+                    .deadline = now + limits_.part_deadline,
+                    .lost_at = TimePoint::max()};
       parts_.emplace(dispatch, std::move(part));
       call.parts.push_back(dispatch);
       state.queue.push_back(dispatch);
@@ -83,6 +84,7 @@ void DispatchCore::send_queued(TimePoint now, DispatchActions& actions) {
       state.bytes_in_flight += bytes;
       part.sent = true;
       part.deadline = now + limits_.part_deadline;
+      part.lost_at = now + limits_.part_lost_after;
       Call& call = calls_.at(part.part.call);
       for (std::int32_t row : part.part.rows) ++call.attempts[static_cast<std::size_t>(row)];
       ++counters_.parts_sent;
@@ -157,6 +159,11 @@ void DispatchCore::hurry(const proto::DispatchId& id, TimePoint now, DispatchAct
   auto found = parts_.find(id);
   if (found == parts_.end()) return;
   InFlight& late = found->second;
+  if (late.sent && late.lost_at <= now) {
+    counters_.resends_lost += late.superseded ? 0U : 1U;
+    actions.emplace_back(CancelPart{late.part.worker, id});
+    return fail_part(id, {ErrorCode::kUnavailable, "the worker did not answer"}, now, actions);
+  }
   late.deadline = now + limits_.part_deadline;  // If nothing can be done now, it is looked at again then.
   const CallId call_id = late.part.call;
   Call& call = calls_.at(call_id);

@@ -74,6 +74,19 @@ TEST_F(DispatchResendTest, WaitsOnWhenNoOtherWorkerIsLeft) {
   EXPECT_TRUE(completes(answer(late)));
 }
 
+TEST_F(DispatchResendTest, GivesUpAPartThatIsNeverAnswered) {
+  join({make_member(1)});
+  const Part silent = only_part(start({0}));
+  for (Duration waited{}; waited < limits.part_lost_after - limits.part_deadline; waited += limits.part_deadline) {
+    EXPECT_THAT(wait(limits.part_deadline), IsEmpty());
+  }
+  EXPECT_THAT(all<CancelPart>(wait(limits.part_deadline)), SizeIs(1));
+  EXPECT_EQ(core.counters().resends_lost, 1U);
+  const Part again = only_part(wait(limits.retry_delay));
+  EXPECT_NE(again.id, silent.id);
+  EXPECT_TRUE(completes(answer(again)));
+}
+
 TEST_F(DispatchResendTest, TakesTheFirstAnswerAndCancelsTheOther) {
   const Part late = start_on_one_of_two();
   const Part again = only_part(wait(limits.part_deadline));
