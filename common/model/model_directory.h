@@ -43,6 +43,10 @@ class ModelDirectory {
   [[nodiscard]] ExpertTensors expert(ExpertKey key) const;
   // "encoder.block.3.layer.1.mlp." of a MoE layer.
   [[nodiscard]] std::string mlp_prefix(LayerId layer) const;
+  // Of all MoE layers together.
+  [[nodiscard]] std::uint64_t experts_total() const {
+    return static_cast<std::uint64_t>(geometry_.moe_layers()) * static_cast<std::uint64_t>(config_.num_experts);
+  }
 
  private:
   std::filesystem::path path_;

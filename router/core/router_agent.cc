@@ -50,10 +50,9 @@ Result<std::unique_ptr<RouterAgent>> RouterAgent::make(const model::ModelDirecto
   if (!workers) return tl::unexpected(std::move(workers).error());
   auto predictors = connect_peers(transport, options.predictors, hello);
   if (!predictors) return tl::unexpected(std::move(predictors).error());
-  const auto experts_total =
-      static_cast<std::uint64_t>(model.geometry().moe_layers()) * static_cast<std::uint64_t>(model.config().num_experts);
-  return std::unique_ptr<RouterAgent>(new RouterAgent(
-      model, WorkerLinks(std::move(*workers), experts_total), PredictorLinks(std::move(*predictors)), options, std::move(to_trunk)));
+  return std::unique_ptr<RouterAgent>(new RouterAgent(model, WorkerLinks(std::move(*workers), model.experts_total()),
+                                                      PredictorLinks(std::move(*predictors)), options,
+                                                      std::move(to_trunk)));
 }
 
 RouterAgent::RouterAgent(const model::ModelDirectory& model, WorkerLinks workers, PredictorLinks predictors,

@@ -43,13 +43,6 @@ Result<NamedEndpoint> parse_worker(const std::string& text) {
   return NamedEndpoint{text.substr(0, equals), text.substr(equals + 1)};
 }
 
-Result<DType> compute_dtype(const std::string& option, DType stored) {
-  if (option == "fp32") return DType::kFloat32;
-  if (option == "bf16") return DType::kBFloat16;
-  if (option == "auto") return stored == DType::kBFloat16 ? DType::kBFloat16 : DType::kFloat32;
-  return fail(ErrorCode::kInvalidArgument, "dtype '" + option + "' is not auto, fp32 or bf16");
-}
-
 Result<std::int64_t> expert_capacity(const std::string& option, std::int64_t of_model) {
   if (option == "model") return of_model;
   if (option == "none") return 0;
@@ -59,6 +52,18 @@ Result<std::int64_t> expert_capacity(const std::string& option, std::int64_t of_
                 "expert-capacity '" + option + "' is not model, none or a positive number");
   }
   return *parsed;
+}
+
+RouterOptions router_options(const RouterConfig& config) {
+  RouterOptions options;
+  for (const std::string& worker : config.workers) options.workers.push_back(*parse_worker(worker));
+  for (const std::string& endpoint : config.predictor_endpoints) {
+    options.predictors.push_back({"predictor-" + std::to_string(options.predictors.size()), endpoint});
+  }
+  options.limits.waiting_max = static_cast<std::size_t>(config.waiting_max);
+  options.limits.running_max = static_cast<std::size_t>(config.running_max);
+  options.limits.rows_max = config.rows_max;
+  return options;
 }
 
 }  // namespace sida::router

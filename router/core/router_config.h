@@ -7,8 +7,8 @@
 
 #include "common/base/result.h"
 #include "common/config/schema.h"
-#include "common/tensor/dtype.h"
 #include "router/core/links.h"
+#include "router/core/router_agent.h"
 #include "router/http/http_options.h"
 
 namespace sida::router {
@@ -36,10 +36,10 @@ config::Schema describe(RouterConfig& config);
 // "worker-0=ipc:///run/sida/worker-0.sock". kInvalidArgument names what is wrong.
 Result<NamedEndpoint> parse_worker(const std::string& text);
 
-// kInvalidArgument on an unknown name. `stored` is the checkpoint's.
-Result<DType> compute_dtype(const std::string& option, DType stored);
-
-// 0: unlimited.
+// What --expert-capacity means. 0: unlimited.
 Result<std::int64_t> expert_capacity(const std::string& option, std::int64_t of_model);
+
+// Of a configuration that its schema accepted.
+RouterOptions router_options(const RouterConfig& config);
 
 }  // namespace sida::router

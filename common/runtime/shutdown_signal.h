@@ -1,0 +1,14 @@
+// SIGINT and SIGTERM, taken by main and by no other thread.
+#pragma once
+
+#include <string>
+
+namespace sida {
+
+// Call in main before any thread starts: the mask is inherited. Also ignores SIGPIPE.
+void block_shutdown_signals();
+
+// Blocks until SIGINT or SIGTERM comes; its name.
+std::string wait_for_shutdown_signal();
+
+}  // namespace sida
