@@ -1,5 +1,6 @@
 #include "common/model/pickle_reader.h"
 
+#include <algorithm>
 #include <set>
 #include <utility>
 
@@ -20,6 +21,10 @@ constexpr std::size_t kDimensionsMax = 32;
 
 tl::unexpected<Error> wrong(std::string_view name, std::string_view what) {
   return fail(ErrorCode::kInvalidModel, "tensor " + quote_name(name) + " " + std::string(what));
+}
+
+bool is_printable(std::string_view name) {
+  return std::all_of(name.begin(), name.end(), [](char c) { return c > ' ' && c <= '~'; });
 }
 
 Result<std::vector<std::int64_t>> integers(const Arena& arena, Index tuple, std::string_view name) {
@@ -83,6 +88,7 @@ Result<std::vector<PickledTensor>> read_pickle(std::string_view bytes) {
     const Value& key = arena[dict.items[i]];
     const Value& value = arena[dict.items[i + 1]];
     if (key.kind != Kind::kText) return fail(ErrorCode::kInvalidModel, "the pickle has a tensor without a name");
+    if (!is_printable(key.text)) return wrong(key.text, "has a name with bytes other than printable ASCII");
     if (value.kind != Kind::kTensor) return wrong(key.text, "is no tensor; a model's state dict is expected");
     if (!names.insert(key.text).second) return wrong(key.text, "appears twice");
     auto tensor = describe(arena, key.text, value);

@@ -81,4 +81,7 @@ constexpr float round_to_bfloat16(float value) {
 // IEEE half precision to single; exact.
 float half_to_float(std::uint16_t bits);
 
+// Round to nearest, ties to even; beyond 65504 infinity, NaN stays NaN (quiet). The same bits as VCVTPS2PH.
+std::uint16_t to_half(float value);
+
 }  // namespace sida

@@ -1,0 +1,48 @@
+// A new file, written front to back, durable when finished.
+#pragma once
+
+#include <cstddef>
+#include <cstdint>
+#include <filesystem>
+#include <span>
+#include <string_view>
+
+#include "common/base/result.h"
+
+namespace sida::model {
+
+// Owns the descriptor; one thread. Errors of every method: kIo with the path.
+class OutputFile {
+ public:
+  // Refuses an existing file.
+  static Result<OutputFile> create(const std::filesystem::path& path);
+
+  OutputFile(OutputFile&& other) noexcept;
+  OutputFile& operator=(OutputFile&& other) noexcept;
+  OutputFile(const OutputFile&) = delete;
+  OutputFile& operator=(const OutputFile&) = delete;
+  ~OutputFile();
+
+  // Bytes appended so far.
+  [[nodiscard]] std::uint64_t position() const { return position_; }
+
+  // Blocks on disk.
+  [[nodiscard]] Result<void> append(std::span<const std::byte> bytes);
+  [[nodiscard]] Result<void> append(std::string_view bytes);
+
+  // Replaces bytes that were appended before.
+  [[nodiscard]] Result<void> overwrite(std::uint64_t offset, std::string_view bytes);
+
+  // Waits until the bytes are on disk, and closes.
+  [[nodiscard]] Result<void> finish();
+
+ private:
+  OutputFile(std::filesystem::path path, int descriptor) : path_(std::move(path)), descriptor_(descriptor) {}
+  [[nodiscard]] Result<void> write_at(std::uint64_t offset, std::span<const std::byte> bytes);
+
+  std::filesystem::path path_;
+  int descriptor_ = -1;
+  std::uint64_t position_ = 0;
+};
+
+}  // namespace sida::model
