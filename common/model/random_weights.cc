@@ -4,6 +4,7 @@
 #include <cstring>
 
 #include "common/base/result.h"
+#include "common/model/geometry.h"
 
 namespace sida::model {
 
@@ -26,30 +27,48 @@ std::uint64_t hash(std::string_view name) {
 class Stream {
  public:
   Stream(std::uint64_t seed, std::string_view name, WeightScale scale)
-      : key_(mixed(seed + 0x9e3779b97f4a7c15U) ^ hash(name)),
-        mean_(scale.mean),
-        // A sum of four uniform 16-bit integers has variance 4 (2^32 - 1) / 12.
-        factor_(scale.standard_deviation / 37837.227F) {}
+      : key_(mixed(seed + 0x9e3779b97f4a7c15U) ^ hash(name)), scale_(scale) {}
 
-  [[nodiscard]] float value(std::uint64_t index) const {
-    const std::uint64_t bits = mixed(key_ + (index + 1) * 0x9e3779b97f4a7c15U);
+  [[nodiscard]] float normal(std::uint64_t index) const {
+    // A sum of four uniform 16-bit integers has variance 4 (2^32 - 1) / 12.
+    constexpr float kDeviation = 37837.227F;
+    const std::uint64_t bits = at(index);
     const auto sum = static_cast<std::int32_t>((bits & 0xffffU) + ((bits >> 16U) & 0xffffU) +
                                                ((bits >> 32U) & 0xffffU) + (bits >> 48U));
-    return static_cast<float>(sum - 2 * 65535) * factor_ + mean_;
+    return static_cast<float>(sum - 2 * 65535) * (scale_.standard_deviation / kDeviation) + scale_.mean;
+  }
+
+  [[nodiscard]] float sign(std::uint64_t index) const {
+    return scale_.mean + ((at(index) & 1U) != 0 ? scale_.standard_deviation : -scale_.standard_deviation);
   }
 
  private:
+  [[nodiscard]] std::uint64_t at(std::uint64_t index) const { return mixed(key_ + (index + 1) * 0x9e3779b97f4a7c15U); }
+
   std::uint64_t key_;
-  float mean_;
-  float factor_;
+  WeightScale scale_;
 };
 
-template <typename Stored, typename Convert>
-void fill(const Stream& stream, std::uint64_t first, std::span<std::byte> destination, Convert convert) {
+template <typename Stored, typename Value, typename Convert>
+void fill(std::span<std::byte> destination, std::uint64_t first, Value value, Convert convert) {
   const std::size_t count = destination.size() / sizeof(Stored);
   for (std::size_t i = 0; i < count; ++i) {
-    const Stored stored = convert(stream.value(first + i));
+    const Stored stored = convert(value(first + i));
     std::memcpy(destination.data() + i * sizeof(Stored), &stored, sizeof(Stored));
+  }
+}
+
+template <typename Value>
+void fill_as(DType dtype, std::span<std::byte> destination, std::uint64_t first, Value value) {
+  switch (dtype) {
+    case DType::kFloat32:
+      return fill<float>(destination, first, value, [](float v) { return v; });
+    case DType::kBFloat16:
+      return fill<BFloat16>(destination, first, value, [](float v) { return to_bfloat16(v); });
+    case DType::kFloat16:
+      return fill<std::uint16_t>(destination, first, value, [](float v) { return to_half(v); });
+    default:
+      SIDA_CHECK(!"a floating-point type");
   }
 }
 
@@ -57,14 +76,16 @@ void fill(const Stream& stream, std::uint64_t first, std::span<std::byte> destin
 
 WeightScale weight_scale(std::string_view name, const ModelConfig& config) {
   const auto inverse_root = [](std::int64_t n) { return 1.0F / std::sqrt(static_cast<float>(n)); };
-  if (name == "decoder.final_layer_norm.weight") return {.mean = 8.0F};
+  if (name == "decoder.final_layer_norm.weight") return {.standard_deviation = 2.5F, .two_valued = true};
   if (name.ends_with("layer_norm.weight")) return {.mean = 1.0F};
-  if (name == "shared.weight" || name.ends_with("embed_tokens.weight") || name == "lm_head.weight") {
-    return {.standard_deviation = 0.3F};
+  if (name == kSharedName || name.ends_with("embed_tokens.weight") || name == kLmHeadName) {
+    return {.standard_deviation = 1.0F};
   }
   if (name.ends_with(".router.classifier.weight")) return {.standard_deviation = 3.0F * inverse_root(config.d_model)};
-  if (name.ends_with(".q.weight")) return {.standard_deviation = inverse_root(config.d_model * config.d_kv)};
-  if (name.ends_with(".o.weight")) return {.standard_deviation = inverse_root(config.num_heads * config.d_kv)};
+  if (name.ends_with(".q.weight")) return {.standard_deviation = 4.0F * inverse_root(config.d_model * config.d_kv)};
+  if (name.ends_with(".o.weight")) {
+    return {.standard_deviation = 0.5F * inverse_root(config.num_heads * config.d_kv)};
+  }
   if (name.ends_with(".mlp.wo.weight")) return {.standard_deviation = inverse_root(config.d_ff)};
   return {.standard_deviation = inverse_root(config.d_model)};
 }
@@ -72,15 +93,10 @@ WeightScale weight_scale(std::string_view name, const ModelConfig& config) {
 void random_values(std::uint64_t seed, std::string_view name, WeightScale scale, std::uint64_t first, DType dtype,
                    std::span<std::byte> destination) {
   const Stream stream(seed, name, scale);
-  switch (dtype) {
-    case DType::kFloat32:
-      return fill<float>(stream, first, destination, [](float value) { return value; });
-    case DType::kBFloat16:
-      return fill<BFloat16>(stream, first, destination, [](float value) { return to_bfloat16(value); });
-    case DType::kFloat16:
-      return fill<std::uint16_t>(stream, first, destination, [](float value) { return to_half(value); });
-    default:
-      SIDA_CHECK(!"a floating-point type");
+  if (scale.two_valued) {
+    fill_as(dtype, destination, first, [&](std::uint64_t index) { return stream.sign(index); });
+  } else {
+    fill_as(dtype, destination, first, [&](std::uint64_t index) { return stream.normal(index); });
   }
 }
 
