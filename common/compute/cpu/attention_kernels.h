@@ -69,12 +69,12 @@ void add_values(const HeadRows& values, std::int64_t width, const float* weights
       values.data + first * values.stride, values.stride, weights + first, weights_stride, last - first, acc, width};
   std::int64_t i = 0;
   for (; i + kBlocks * kLanes <= width; i += kBlocks * kLanes) {
-    fma_tile<Queries, kBlocks, false>(tile);
+    fma_tile<Queries, kBlocks, NoPrefetch>(tile);
     tile.w += kBlocks * kLanes;
     tile.accumulators += kBlocks * kLanes;
   }
   for (; i < width; i += kLanes) {
-    fma_tile<Queries, 1, false>(tile);
+    fma_tile<Queries, 1, NoPrefetch>(tile);
     tile.w += kLanes;
     tile.accumulators += kLanes;
   }

@@ -9,6 +9,7 @@ namespace {
 // bf16 panels by VDPBF16PS.
 struct PairPanels {
   static constexpr std::int64_t kColumns = 64;
+  static constexpr int kLines = 4;
   static constexpr int kRowsMax = 6;  // 24 of 32 registers accumulate.
   static constexpr bool kOnePass = true;
   using X = std::uint16_t;
@@ -20,24 +21,26 @@ struct PairPanels {
   static const void* weights(const LinearTask& task, std::int64_t panel, std::int64_t step) {
     return static_cast<const std::uint16_t*>(task.weight) + (panel * steps(task.inputs) + step) * 2 * kColumns;
   }
-  template <int Rows, bool Prefetch>
-  static void tile(const void* weights, const std::uint16_t* x, std::int64_t x_stride, std::int64_t steps, float* to) {
+  template <int Rows, class Ahead>
+  static void tile(const TileInput<X>& in) {
     constexpr int kBlocks = 4;
-    const auto* w = static_cast<const std::uint16_t*>(weights);
+    const auto* w = static_cast<const std::uint16_t*>(in.weights);
+    const std::uint16_t* x = in.x;
+    float* to = in.accumulators;
     __m512 acc[Rows][kBlocks];
 #pragma GCC unroll 8
     for (int r = 0; r < Rows; ++r) {
 #pragma GCC unroll 4
       for (int b = 0; b < kBlocks; ++b) acc[r][b] = _mm512_loadu_ps(to + r * kColumns + b * kLanes);
     }
-    for (std::int64_t step = 0; step < steps; ++step, w += 2 * kColumns, x += 2) {
-      if constexpr (Prefetch) prefetch_lines<kBlocks>(w);
+    for (std::int64_t step = 0; step < in.steps; ++step, w += 2 * kColumns, x += 2) {
+      prefetch<Ahead>(w, in.prefetch_bytes);
       __m512i pairs[kBlocks];
 #pragma GCC unroll 4
       for (int b = 0; b < kBlocks; ++b) pairs[b] = _mm512_loadu_si512(w + 2 * b * kLanes);
 #pragma GCC unroll 8
       for (int r = 0; r < Rows; ++r) {
-        const __m512i value = broadcast_pair(x + r * x_stride);
+        const __m512i value = broadcast_pair(x + r * in.x_stride);
 #pragma GCC unroll 4
         for (int b = 0; b < kBlocks; ++b) acc[r][b] = _mm512_dpbf16_ps(acc[r][b], (__m512bh)pairs[b], (__m512bh)value);
       }

@@ -6,15 +6,29 @@
 namespace sida::compute::cpu {
 namespace {
 
-// Steps along the inputs after which many rows go back to the start of the panel: what they share stays in cache.
-constexpr std::int64_t kChunkSteps = 384;
+// Steps along the inputs that all tiles of rows make before the next ones: what they share stays in the first-level
+// cache. Measured (docs/benchmarks.md): 64 or 96; 384 costs a third at 16 rows.
+constexpr std::int64_t kChunkSteps = 64;
+
+// How far ahead the first tile of a panel prefetches (measured).
+constexpr std::int64_t kNearBytes = 1024;
+
+template <class X>
+struct TileInput {
+  const void* weights;  // First step of this chunk.
+  const X* x;           // First row and step of this tile.
+  std::int64_t x_stride;
+  std::int64_t steps;
+  float* accumulators;  // [rows, kColumns]
+  std::int64_t prefetch_bytes;
+};
 
 // How one matrix dtype walks a panel. Every policy has: kColumns; kRowsMax; kOnePass; steps(inputs);
-// x(task, row, step), the address of a row's element for a step; weights(task, panel, step); and
-// tile<Rows, Prefetch>(weights, x, x_stride, steps, accumulators), which adds `steps` steps to accumulators
-// [Rows, kColumns].
+// x(task, row, step), the address of a row's element for a step; weights(task, panel, step); kLines, the cache lines of
+// one step; and tile<Rows, Ahead>(input), which adds the input's steps to its accumulators.
 struct Float32Panels {
   static constexpr std::int64_t kColumns = 32;
+  static constexpr int kLines = 2;
   static constexpr int kRowsMax = Block::kTileRowsMaxFp32;
   static constexpr bool kOnePass = Block::kOnePass;
   using X = float;
@@ -26,12 +40,16 @@ struct Float32Panels {
   static const void* weights(const LinearTask& task, std::int64_t panel, std::int64_t step) {
     return static_cast<const float*>(task.weight) + (panel * task.inputs + step) * kColumns;
   }
-  template <int Rows, bool Prefetch>
-  static void tile(const void* weights, const float* x, std::int64_t x_stride, std::int64_t steps, float* acc) {
+  template <int Rows, class Ahead>
+  static void tile(const TileInput<X>& in) {
     constexpr int kBlocks = Block::tile_blocks(Rows) < 2 ? Block::tile_blocks(Rows) : 2;
-    for (int column = 0; column < kColumns; column += kBlocks * kLanes) {
-      fma_tile<Rows, kBlocks, Prefetch>(
-          {static_cast<const float*>(weights) + column, kColumns, x, x_stride, steps, acc + column, kColumns});
+    const auto* w = static_cast<const float*>(in.weights);
+    TileOperands t{w, kColumns, in.x, in.x_stride, in.steps, in.accumulators, kColumns, in.prefetch_bytes};
+    fma_tile<Rows, kBlocks, Ahead>(t);
+    for (int column = kBlocks * kLanes; column < kColumns; column += kBlocks * kLanes) {
+      t.w = w + column;
+      t.accumulators = in.accumulators + column;
+      fma_tile<Rows, kBlocks, NoPrefetch>(t);
     }
   }
 };
@@ -40,6 +58,7 @@ struct Float32Panels {
 // one, as VDPBF16PS does.
 struct WidenedPairPanels {
   static constexpr std::int64_t kColumns = 64;
+  static constexpr int kLines = 4;
   static constexpr int kRowsMax = Block::kTileRowsMax;
   static constexpr bool kOnePass = Block::kOnePass;
   using X = float;
@@ -51,33 +70,36 @@ struct WidenedPairPanels {
   static const void* weights(const LinearTask& task, std::int64_t panel, std::int64_t step) {
     return static_cast<const std::uint16_t*>(task.weight) + (panel * steps(task.inputs) + step) * 2 * kColumns;
   }
-  template <int Rows, bool Prefetch>
-  static void tile(const void* weights, const float* x, std::int64_t x_stride, std::int64_t steps, float* acc) {
+  template <int Rows, class Ahead>
+  static void tile(const TileInput<X>& in) {
     constexpr int kBlocks = Block::tile_blocks(Rows);
-    for (int column = 0; column < kColumns; column += kBlocks * kLanes) {
-      pair_tile<Rows, kBlocks, Prefetch>(static_cast<const std::uint16_t*>(weights) + 2 * column, x, x_stride, steps,
-                                         acc + column);
+    pair_tile<Rows, kBlocks, Ahead>(in, 0);
+    for (int column = kBlocks * kLanes; column < kColumns; column += kBlocks * kLanes) {
+      pair_tile<Rows, kBlocks, NoPrefetch>(in, column);
     }
   }
 
  private:
-  template <int Rows, int Blocks, bool Prefetch>
-  static void pair_tile(const std::uint16_t* w, const float* x, std::int64_t x_stride, std::int64_t steps, float* to) {
+  template <int Rows, int Blocks, class Ahead>
+  static void pair_tile(const TileInput<X>& in, int column) {
+    const std::uint16_t* w = static_cast<const std::uint16_t*>(in.weights) + 2 * column;
+    const float* x = in.x;
+    float* to = in.accumulators + column;
     Block acc[Rows][Blocks];
 #pragma GCC unroll 8
     for (int r = 0; r < Rows; ++r) {
 #pragma GCC unroll 4
       for (int b = 0; b < Blocks; ++b) acc[r][b] = Block::load(to + r * kColumns + b * kLanes);
     }
-    for (std::int64_t step = 0; step < steps; ++step, w += 2 * kColumns, x += 2) {
-      if constexpr (Prefetch) prefetch_lines<Blocks>(w);
+    for (std::int64_t step = 0; step < in.steps; ++step, w += 2 * kColumns, x += 2) {
+      prefetch<Ahead>(w, in.prefetch_bytes);
       Block half[Blocks];
 #pragma GCC unroll 4
       for (int b = 0; b < Blocks; ++b) half[b] = Block::load_odd(w + 2 * b * kLanes);
-      add_products<Rows, Blocks>(half, x + 1, x_stride, acc);
+      add_products<Rows, Blocks>(half, x + 1, in.x_stride, acc);
 #pragma GCC unroll 4
       for (int b = 0; b < Blocks; ++b) half[b] = Block::load_even(w + 2 * b * kLanes);
-      add_products<Rows, Blocks>(half, x, x_stride, acc);
+      add_products<Rows, Blocks>(half, x, in.x_stride, acc);
     }
 #pragma GCC unroll 8
     for (int r = 0; r < Rows; ++r) {
@@ -98,12 +120,34 @@ struct WidenedPairPanels {
   }
 };
 
-template <class Panels, int Rows, bool Prefetch>
-void tile_of(int rows, const void* weights, const typename Panels::X* x, std::int64_t x_stride, std::int64_t steps,
-             float* acc) {
+template <class Panels, class Ahead, int Rows = Panels::kRowsMax>
+void run_tile(int rows, const TileInput<typename Panels::X>& input) {
   if constexpr (Rows > 0) {
-    if (rows == Rows) return Panels::template tile<Rows, Prefetch>(weights, x, x_stride, steps, acc);
-    tile_of<Panels, Rows - 1, Prefetch>(rows, weights, x, x_stride, steps, acc);
+    if (rows == Rows) return Panels::template tile<Rows, Ahead>(input);
+    run_tile<Panels, Ahead, Rows - 1>(rows, input);
+  }
+}
+
+// Tile `tile` of `tiles` over one chunk. Tiles after the first share the fetching of the next chunk.
+template <class Panels>
+void run_tile_of(std::int64_t tile, std::int64_t tiles, int rows, TileInput<typename Panels::X> input,
+                 std::int64_t chunk_bytes) {
+  if (tile == 0) {
+    input.prefetch_bytes = kNearBytes;
+    return run_tile<Panels, Prefetch<Panels::kLines, false>>(rows, input);
+  }
+  const std::int64_t shares = smaller(tiles - 1, Panels::kLines);
+  const std::int64_t lines = (Panels::kLines + shares - 1) / shares;
+  const std::int64_t first_line = (tile - 1) * lines;
+  input.prefetch_bytes = chunk_bytes + 64 * first_line;
+  if (first_line >= Panels::kLines) {
+    run_tile<Panels, NoPrefetch>(rows, input);
+  } else if (lines == 1) {
+    run_tile<Panels, Prefetch<1, true>>(rows, input);
+  } else if (lines == 2) {
+    run_tile<Panels, Prefetch<2, true>>(rows, input);
+  } else {
+    run_tile<Panels, Prefetch<4, true>>(rows, input);
   }
 }
 
@@ -133,17 +177,13 @@ void run_panel(const LinearTask& task, std::int64_t panel, std::int64_t first_ro
   const std::int64_t chunk = tiles == 1 && Panels::kOnePass ? steps : kChunkSteps;
   for (std::int64_t step = 0; step < steps; step += chunk) {
     const std::int64_t count = smaller(chunk, steps - step);
-    const void* weights = Panels::weights(task, panel, step);
     for (std::int64_t tile = 0; tile < tiles; ++tile) {
       const std::int64_t row = tile * rows / tiles;
       const int tile_rows = static_cast<int>((tile + 1) * rows / tiles - row);
-      const auto* x = Panels::x(task, first_row + row, step);
-      float* acc = task.accumulators + row * Panels::kColumns;
-      if (tile == 0) {
-        tile_of<Panels, Panels::kRowsMax, true>(tile_rows, weights, x, task.x_stride, count, acc);
-      } else {
-        tile_of<Panels, Panels::kRowsMax, false>(tile_rows, weights, x, task.x_stride, count, acc);
-      }
+      run_tile_of<Panels>(tile, tiles, tile_rows,
+                          {Panels::weights(task, panel, step), Panels::x(task, first_row + row, step), task.x_stride,
+                           count, task.accumulators + row * Panels::kColumns, 0},
+                          chunk * Panels::kLines * 64);
     }
   }
   store_panel<Panels>(task, panel, first_row, rows);

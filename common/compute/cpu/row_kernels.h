@@ -52,14 +52,23 @@ const void* row_at(const void* base, std::int64_t element, bool is_bf16) {
   return static_cast<const char*>(base) + element * (is_bf16 ? 2 : 4);
 }
 
-// Weights ahead of the one in use, so that one pass over cold memory runs at the memory's speed (measured: 512 bytes).
-constexpr std::int64_t kPrefetchBytes = 512;
+// Which weights a tile asks for before they are needed: `Lines` cache lines per step, `bytes` ahead of the step's own.
+// The first tile of a panel walks cold memory, so it looks a little ahead (near); tiles after it meet what is in cache,
+// and fetch the next chunk for the first one instead (far, into the second-level cache).
+template <int LinesPerStep, bool IsFar>
+struct Prefetch {
+  static constexpr int kLines = LinesPerStep;
+  static constexpr bool kFar = IsFar;
+};
+using NoPrefetch = Prefetch<0, false>;
 
-template <int Lines>
-void prefetch_lines(const void* at) {
-  const char* ahead = static_cast<const char*>(at) + kPrefetchBytes;
+template <class Ahead>
+void prefetch(const void* at, std::int64_t bytes) {
+  const char* ahead = static_cast<const char*>(at) + bytes;
 #pragma GCC unroll 4
-  for (int line = 0; line < Lines; ++line) __builtin_prefetch(ahead + 64 * line);
+  for (int line = 0; line < Ahead::kLines; ++line) {
+    __builtin_prefetch(ahead + 64 * line, 0, Ahead::kFar ? 2 : 3);
+  }
 }
 
 // acc[row][column] = fma(w[step][column], x[row][step], acc[row][column]) for step = 0, 1, ...: Rows rows, Blocks
@@ -72,9 +81,10 @@ struct TileOperands {
   std::int64_t steps;
   float* accumulators;
   std::int64_t accumulator_stride;
+  std::int64_t prefetch_bytes = 0;
 };
 
-template <int Rows, int Blocks, bool Prefetch>
+template <int Rows, int Blocks, class Ahead>
 void fma_tile(const TileOperands& t) {
   Block acc[Rows][Blocks];
 #pragma GCC unroll 8
@@ -84,7 +94,7 @@ void fma_tile(const TileOperands& t) {
   }
   const float* w = t.w;
   for (std::int64_t step = 0; step < t.steps; ++step, w += t.w_stride) {
-    if constexpr (Prefetch) prefetch_lines<Blocks>(w);
+    prefetch<Ahead>(w, t.prefetch_bytes);
     Block weights[Blocks];
 #pragma GCC unroll 4
     for (int b = 0; b < Blocks; ++b) weights[b] = Block::load(w + b * kLanes);
