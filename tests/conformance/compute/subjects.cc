@@ -11,6 +11,10 @@ Subject cpu_kernel(const std::string& kernel) {
 
 }  // namespace
 
+void PrintTo(const Subject& subject, std::ostream* out) {
+  *out << subject.name;
+}
+
 std::vector<Subject> subjects() {
   return {cpu_kernel("avx512bf16"), cpu_kernel("avx512"), cpu_kernel("avx2"), cpu_kernel("scalar")};
 }

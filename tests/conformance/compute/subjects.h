@@ -5,6 +5,7 @@
 
 #include <functional>
 #include <memory>
+#include <ostream>
 #include <string>
 #include <vector>
 
@@ -16,6 +17,9 @@ struct Subject {
   std::string name;
   std::function<Result<std::unique_ptr<Backend>>(int threads)> make;
 };
+
+// So that test names hold the name and not the bytes of the struct.
+void PrintTo(const Subject& subject, std::ostream* out);  // NOLINT: the name that GoogleTest looks for.
 
 // Every implementation, usable on this machine or not.
 std::vector<Subject> subjects();
