@@ -1,0 +1,205 @@
+#include "router/http/completions_request.h"
+
+#include <algorithm>
+#include <limits>
+#include <utility>
+
+#include "router/http/json_fields.h"
+
+namespace sida::router {
+namespace {
+
+using Prompts = std::vector<std::vector<std::int32_t>>;
+
+constexpr std::size_t kStopStringsMax = 4;  // As OpenAI's API.
+constexpr std::size_t kStopStringBytes = 256;
+
+ApiError unsupported(const char* field, const std::string& message) {
+  return {400, "unsupported", message, field};
+}
+
+bool all_of(const nlohmann::json& list, bool (nlohmann::json::*is)() const noexcept) {
+  return std::all_of(list.begin(), list.end(), [is](const nlohmann::json& element) { return (element.*is)(); });
+}
+
+ApiResult<std::vector<std::int32_t>> read_prompt(const nlohmann::json& prompt, const ServedModel& model) {
+  return prompt.is_string() ? encode_text(model, prompt.get_ref<const std::string&>(), "prompt")
+                            : read_ids(prompt, "prompt", model.vocab_size);
+}
+
+// A string, a list of strings, a list of ids or a list of lists of ids: always as a list of prompts.
+ApiResult<std::vector<const nlohmann::json*>> split_prompts(const nlohmann::json* prompt) {
+  constexpr auto* kWanted = "prompt must be a string, a list of strings, a list of token ids or a list of such lists";
+  if (prompt == nullptr) {
+    return refuse("prompt", "prompt is missing");
+  }
+  if (prompt->is_string()) {
+    return std::vector{prompt};
+  }
+  if (!prompt->is_array() || prompt->empty()) {
+    return refuse("prompt", kWanted);
+  }
+  if (all_of(*prompt, &nlohmann::json::is_number)) {
+    return std::vector{prompt};
+  }
+  if (!all_of(*prompt, &nlohmann::json::is_string) && !all_of(*prompt, &nlohmann::json::is_array)) {
+    return refuse("prompt", kWanted);
+  }
+  std::vector<const nlohmann::json*> prompts;
+  for (const auto& element : *prompt) {
+    prompts.push_back(&element);
+  }
+  return prompts;
+}
+
+ApiResult<Prompts> read_prompts(const nlohmann::json* field, std::int64_t n, const ServedModel& model,
+                                const HttpLimits& limits) {
+  auto parts = split_prompts(field);
+  if (!parts) {
+    return tl::unexpected<ApiError>(parts.error());
+  }
+  if (static_cast<std::int64_t>(parts->size()) > limits.prompts_max / n) {
+    return refuse("prompt", "more than " + std::to_string(limits.prompts_max) + " prompts (times n) in one request");
+  }
+  Prompts prompts;
+  for (const nlohmann::json* part : *parts) {
+    if (auto short_enough = check_text_bytes(*part, "prompt", limits.prompt_tokens_max); !short_enough) {
+      return tl::unexpected<ApiError>(short_enough.error());
+    }
+    auto ids = read_prompt(*part, model);
+    if (!ids) {
+      return tl::unexpected<ApiError>(ids.error());
+    }
+    if (ids->empty()) {
+      return refuse("prompt", "a prompt is empty");
+    }
+    if (static_cast<std::int64_t>(ids->size()) > limits.prompt_tokens_max) {
+      return too_many_tokens("prompt", limits.prompt_tokens_max);
+    }
+    prompts.push_back(*std::move(ids));
+  }
+  return prompts;
+}
+
+std::vector<std::string> read_stop(JsonFields& fields) {
+  const auto* field = fields.any("stop");
+  if (field == nullptr) {
+    return {};
+  }
+  const nlohmann::json list = field->is_array() ? *field : nlohmann::json::array({*field});
+  std::vector<std::string> stop;
+  for (const auto& element : list) {
+    const bool good = element.is_string() && !element.get_ref<const std::string&>().empty() &&
+                      element.get_ref<const std::string&>().size() <= kStopStringBytes;
+    if (!good || stop.size() == kStopStringsMax) {
+      fields.problem({400, "invalid_argument", "stop must be one to four strings of 1 to 256 bytes", "stop"});
+      return {};
+    }
+    stop.push_back(element.get<std::string>());
+  }
+  return stop;
+}
+
+SamplingParams read_sampling(JsonFields& fields, const HttpLimits& limits, std::uint64_t random_seed) {
+  constexpr std::int64_t kIntMax = std::numeric_limits<std::int32_t>::max();
+  SamplingParams sampling;
+  const auto whole = [&fields](const char* name, std::int64_t fallback, std::int64_t min, std::int64_t max) {
+    return static_cast<std::int32_t>(fields.integer(name, fallback, min, max));
+  };
+  sampling.max_new_tokens =
+      whole("max_tokens", std::min<std::int64_t>(16, limits.output_tokens_max), 1, limits.output_tokens_max);
+  sampling.min_new_tokens = whole("min_tokens", 0, 0, sampling.max_new_tokens);
+  sampling.temperature = static_cast<float>(fields.number("temperature", 1, 0, 2));
+  sampling.top_p = static_cast<float>(fields.number("top_p", 1, 1e-6, 1));
+  sampling.top_k = std::max(0, whole("top_k", 0, -1, kIntMax));  // -1 is vLLM's word for off.
+  sampling.repetition_penalty = static_cast<float>(fields.number("repetition_penalty", 1, 0.01, 100));
+  sampling.no_repeat_ngram_size = whole("no_repeat_ngram_size", 0, 0, 1024);
+  sampling.seed = fields.optional_unsigned("seed").value_or(random_seed);
+  if (fields.boolean("ignore_eos", false)) {
+    sampling.min_new_tokens = sampling.max_new_tokens;
+  }
+  return sampling;
+}
+
+// Fields of OpenAI's API that are accepted only with the value that changes nothing.
+void refuse_unsupported(JsonFields& fields) {
+  if (fields.boolean("stream", false)) {
+    fields.problem(unsupported("stream", "streaming is not supported yet: leave stream out or set it to false"));
+  }
+  fields.any("stream_options");
+  fields.any("user");
+  if (fields.boolean("echo", false)) {
+    fields.problem(unsupported("echo", "echo is not supported: an encoder-decoder's prompt is no part of its output"));
+  }
+  if (fields.any("suffix") != nullptr) {
+    fields.problem(unsupported("suffix", "suffix is not supported"));
+  }
+  for (const char* name : {"frequency_penalty", "presence_penalty"}) {
+    if (fields.number(name, 0, -2, 2) != 0) {
+      fields.problem(unsupported(name, std::string(name) + " is not supported: use repetition_penalty"));
+    }
+  }
+  const auto* bias = fields.any("logit_bias");
+  if (bias != nullptr && !bias->empty()) {
+    fields.problem(unsupported("logit_bias", "logit_bias is not supported"));
+  }
+  const std::string routing = fields.text("routing", "exact");
+  if (routing != "exact") {
+    const bool known = routing == "gated" || routing == "predicted";
+    fields.problem(known ? unsupported("routing", "routing " + routing + " is not supported yet: use exact")
+                         : ApiError{400, "invalid_argument", "routing must be exact, gated or predicted", "routing"});
+  }
+}
+
+}  // namespace
+
+ApiResult<CompletionsRequest> parse_completions(const nlohmann::json& body, const ServedModel& model,
+                                                const HttpLimits& limits, std::uint64_t random_seed) {
+  JsonFields fields(body);
+  if (auto known = check_model(model, fields.text("model", "")); !known) {
+    fields.problem(known.error());
+  }
+  CompletionsRequest request;
+  request.choices_per_prompt = fields.integer("n", 1, 1, limits.prompts_max);
+  if (fields.integer("best_of", request.choices_per_prompt, 1, limits.prompts_max) != request.choices_per_prompt) {
+    fields.problem(unsupported("best_of", "best_of is not supported: leave it out or make it equal to n"));
+  }
+  request.sampling = read_sampling(fields, limits, random_seed);
+  request.stop = read_stop(fields);
+  if (!request.stop.empty() && model.tokenizer == nullptr) {
+    fields.problem({400, "invalid_argument", "stop needs text, and this model has no tokenizer", "stop"});
+  }
+  request.want_logprobs = fields.any("logprobs") != nullptr;
+  request.sampling.logprobs = static_cast<std::int32_t>(fields.integer("logprobs", 0, 0, 5));
+  request.return_routing = fields.boolean("return_routing", false);
+  request.return_token_ids = fields.boolean("return_token_ids", false);
+  refuse_unsupported(fields);
+  const auto* prompt = fields.any("prompt");
+  if (auto done = fields.finish(); !done) {
+    return tl::unexpected<ApiError>(done.error());
+  }
+  // Last, since turning text into ids costs more than everything above.
+  auto prompts = read_prompts(prompt, request.choices_per_prompt, model, limits);
+  if (!prompts) {
+    return tl::unexpected<ApiError>(prompts.error());
+  }
+  request.prompts = *std::move(prompts);
+  return request;
+}
+
+std::vector<Job> jobs_of(const CompletionsRequest& request) {
+  std::vector<Job> jobs;
+  for (const auto& prompt : request.prompts) {
+    for (std::int64_t choice = 0; choice < request.choices_per_prompt; ++choice) {
+      GenerateJob generate{prompt, request.sampling};
+      generate.sampling.seed += jobs.size();
+      Job job;
+      job.work = std::move(generate);
+      job.return_experts = request.return_routing;
+      jobs.push_back(std::move(job));
+    }
+  }
+  return jobs;
+}
+
+}  // namespace sida::router

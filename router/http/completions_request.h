@@ -1,0 +1,34 @@
+// POST /v1/completions, the way in: JSON to a checked request, and that to jobs for the engine.
+#pragma once
+
+#include <cstdint>
+#include <nlohmann/json.hpp>
+#include <string>
+#include <vector>
+
+#include "router/core/request.h"
+#include "router/http/http_options.h"
+#include "router/http/reply.h"
+#include "router/http/served_model.h"
+
+namespace sida::router {
+
+struct CompletionsRequest {
+  std::vector<std::vector<std::int32_t>> prompts;  // Token ids, end token included; none empty.
+  SamplingParams sampling;                         // seed: of the first choice; each further choice adds one.
+  std::int64_t choices_per_prompt = 1;             // `n`.
+  std::vector<std::string> stop;                   // Up to 4, none empty.
+  bool want_logprobs = false;
+  bool return_routing = false;
+  bool return_token_ids = false;
+};
+
+// Every rule of the endpoint, checked in one pass; the first problem is told, with its field.
+// `random_seed` is used when the client gives no seed.
+ApiResult<CompletionsRequest> parse_completions(const nlohmann::json& body, const ServedModel& model,
+                                                const HttpLimits& limits, std::uint64_t random_seed);
+
+// One job per prompt and choice, in the order of the reply's choices. Without request id, deadline and callbacks.
+std::vector<Job> jobs_of(const CompletionsRequest& request);
+
+}  // namespace sida::router

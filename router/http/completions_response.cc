@@ -1,0 +1,130 @@
+#include "router/http/completions_response.h"
+
+#include <algorithm>
+#include <string_view>
+
+namespace sida::router {
+namespace {
+
+std::vector<std::int32_t> ids_of(const std::vector<GeneratedToken>& tokens) {
+  std::vector<std::int32_t> ids;
+  ids.reserve(tokens.size());
+  for (const GeneratedToken& token : tokens) {
+    ids.push_back(token.token);
+  }
+  return ids;
+}
+
+std::size_t find_stop(const std::string& text, const std::vector<std::string>& stop) {
+  std::size_t first = std::string::npos;
+  for (const std::string& word : stop) {
+    first = std::min(first, text.find(word));
+  }
+  return first;
+}
+
+// A model without a tokeniser has no names for its tokens: OpenAI's clients need strings, so the id stands in.
+std::string token_name(const ServedModel& model, std::int32_t id) {
+  return model.tokenizer == nullptr ? "token_id:" + std::to_string(id) : model.tokenizer->token(id);
+}
+
+nlohmann::json logprobs_json(const ServedModel& model, const Choice& choice) {
+  auto tokens = nlohmann::json::array();
+  auto logprobs = nlohmann::json::array();
+  auto top_logprobs = nlohmann::json::array();
+  auto offsets = nlohmann::json::array();
+  std::vector<std::int32_t> before;
+  for (const GeneratedToken& token : choice.tokens) {
+    tokens.push_back(token_name(model, token.token));
+    logprobs.push_back(token.logprob);
+    auto top = nlohmann::json::object();
+    for (const TokenLogprob& alternative : token.top) {
+      top[token_name(model, alternative.token)] = alternative.logprob;
+    }
+    top_logprobs.push_back(std::move(top));
+    offsets.push_back(decode_text(model, before).size());
+    before.push_back(token.token);
+  }
+  return {{"tokens", tokens}, {"token_logprobs", logprobs}, {"top_logprobs", top_logprobs}, {"text_offset", offsets}};
+}
+
+nlohmann::json choice_json(std::size_t index, const CompletionsRequest& request, const ServedModel& model,
+                           const Choice& choice, const RoutingReport& routing) {
+  nlohmann::json json{{"index", index},
+                      {"text", choice.text},
+                      {"logprobs", request.want_logprobs ? logprobs_json(model, choice) : nlohmann::json()},
+                      {"finish_reason", choice.finish_reason == FinishReason::kStop ? "stop" : "length"}};
+  if (request.return_token_ids) {
+    json["prompt_token_ids"] = request.prompts[index / static_cast<std::size_t>(request.choices_per_prompt)];
+    json["token_ids"] = ids_of(choice.tokens);
+  }
+  if (request.return_routing) {
+    json["routing"] = routing_json(routing);
+  }
+  return json;
+}
+
+}  // namespace
+
+bool reaches_stop(const ServedModel& model, const std::vector<std::string>& stop,
+                  const std::vector<GeneratedToken>& tokens) {
+  return !stop.empty() && find_stop(decode_text(model, ids_of(tokens)), stop) != std::string::npos;
+}
+
+Choice apply_stop(const ServedModel& model, const std::vector<std::string>& stop, const JobResult& result) {
+  const auto ids = ids_of(result.tokens);
+  Choice choice{decode_text(model, ids), result.tokens, result.finish_reason};
+  const std::size_t end = find_stop(choice.text, stop);
+  if (end == std::string::npos) {
+    return choice;
+  }
+  choice.text.resize(end);
+  choice.finish_reason = FinishReason::kStop;
+  for (std::size_t count = 1; count < ids.size(); ++count) {
+    if (find_stop(decode_text(model, std::span(ids).first(count)), stop) != std::string::npos) {
+      choice.tokens.resize(count);
+      break;
+    }
+  }
+  return choice;
+}
+
+nlohmann::json completions_response(const ResponseMeta& meta, const CompletionsRequest& request,
+                                    const ServedModel& model, const std::vector<JobResult>& results) {
+  auto choices = nlohmann::json::array();
+  std::size_t prompt_tokens = 0;
+  std::size_t completion_tokens = 0;
+  for (const auto& prompt : request.prompts) {
+    prompt_tokens += prompt.size();
+  }
+  for (std::size_t index = 0; index < results.size(); ++index) {
+    const Choice choice = apply_stop(model, request.stop, results[index]);
+    completion_tokens += choice.tokens.size();
+    choices.push_back(choice_json(index, request, model, choice, results[index].routing));
+  }
+  return {{"id", meta.id},
+          {"object", "text_completion"},
+          {"created", meta.created},
+          {"model", model.name},
+          {"choices", std::move(choices)},
+          {"usage",
+           {{"prompt_tokens", prompt_tokens},
+            {"completion_tokens", completion_tokens},
+            {"total_tokens", prompt_tokens + completion_tokens}}}};
+}
+
+nlohmann::json routing_json(const RoutingReport& report) {
+  nlohmann::json agreement;
+  if (report.predicted > 0) {
+    agreement = static_cast<double>(report.agreed) / static_cast<double>(report.predicted);
+  }
+  return {{"mode", "exact"},
+          {"routed", report.routed},
+          {"predicted", report.predicted},
+          {"hits", report.agreed},
+          {"agreement", agreement},
+          {"rows_by_worker", report.rows_by_worker},
+          {"experts", {{"encoder", report.encoder_experts}, {"decoder", report.decoder_experts}}}};
+}
+
+}  // namespace sida::router

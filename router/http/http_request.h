@@ -1,0 +1,16 @@
+// One request as handlers see it, without the HTTP library.
+#pragma once
+
+#include <string>
+
+namespace sida::router {
+
+struct HttpRequest {
+  std::string method;        // "GET"
+  std::string path;          // Without the query; not decoded.
+  std::string content_type;  // Lower-case, without parameters.
+  std::string trace_parent;  // W3C header; empty when absent.
+  std::string body;
+};
+
+}  // namespace sida::router

@@ -1,0 +1,103 @@
+#include "router/http/status_json.h"
+
+#include <algorithm>
+#include <cmath>
+
+namespace sida::router {
+namespace {
+
+nlohmann::json share(std::uint64_t part, std::uint64_t whole) {
+  return whole == 0 ? nlohmann::json() : nlohmann::json(static_cast<double>(part) / static_cast<double>(whole));
+}
+
+nlohmann::json processes_json(const RouterStatus& status) {
+  auto list = nlohmann::json::array();
+  for (const ProcessStatus& process : status.processes) {
+    list.push_back({{"name", process.name},
+                    {"role", process.role},
+                    {"pid", process.pid},
+                    {"address", process.address},
+                    {"state", process.state},
+                    {"detail", process.detail}});
+  }
+  return list;
+}
+
+nlohmann::json workers_json(const RouterStatus& status) {
+  auto list = nlohmann::json::array();
+  for (const WorkerStatus& worker : status.workers) {
+    list.push_back({{"name", worker.name},
+                    {"experts_resident", worker.experts_resident},
+                    {"memory_bytes", worker.memory_bytes},
+                    {"memory_budget_bytes", worker.memory_budget_bytes},
+                    {"rows_served", worker.rows_served},
+                    {"hits", worker.hits},
+                    {"misses", worker.misses},
+                    {"hit_rate", share(worker.hits, worker.hits + worker.misses)},
+                    {"kernel", worker.kernel}});
+  }
+  return list;
+}
+
+nlohmann::json layers_json(const RouterStatus& status) {
+  auto list = nlohmann::json::array();
+  for (const LayerAgreement& layer : status.agreement) {
+    list.push_back({{"layer", layer.layer},
+                    {"predicted", layer.predicted},
+                    {"agreed", layer.agreed},
+                    {"agreement", share(layer.agreed, layer.predicted)}});
+  }
+  return list;
+}
+
+}  // namespace
+
+Reply health_reply(const RouterStatus& status) {
+  if (status.ready) {
+    return json_reply({{"status", "ok"}});
+  }
+  const int percent = static_cast<int>(std::lround(100 * std::clamp(status.loaded_fraction, 0.0, 1.0)));
+  Reply reply = json_reply({{"status", "unavailable"}, {"reason", status.reason}, {"loaded_percent", percent}});
+  reply.status = 503;
+  reply.outcome = name(ErrorCode::kUnavailable);
+  reply.headers.emplace_back("Retry-After", "1");
+  return reply;
+}
+
+nlohmann::json status_json(const RouterStatus& status) {
+  std::uint64_t predicted = 0;
+  std::uint64_t agreed = 0;
+  for (const LayerAgreement& layer : status.agreement) {
+    predicted += layer.predicted;
+    agreed += layer.agreed;
+  }
+  std::uint64_t hits = 0;
+  std::uint64_t lookups = 0;
+  for (const WorkerStatus& worker : status.workers) {
+    hits += worker.hits;
+    lookups += worker.hits + worker.misses;
+  }
+  return {
+      {"ready", status.ready},
+      {"reason", status.reason},
+      {"loaded_fraction", status.loaded_fraction},
+      {"processes", processes_json(status)},
+      {"workers", workers_json(status)},
+      {"agreement", share(agreed, predicted)},
+      {"agreement_by_layer", layers_json(status)},
+      {"hit_rate", share(hits, lookups)},
+      {"requests",
+       {{"running", status.requests_running},
+        {"waiting", status.requests_waiting},
+        {"finished", status.requests_finished},
+        {"failed", status.requests_failed}}},
+      {"tokens", {{"prompt", status.prompt_tokens}, {"generation", status.generation_tokens}}},
+      {"steps", status.steps},
+      {"dispatches", status.dispatches},
+      {"dispatched_rows", status.dispatched_rows},
+      {"resends", {{"lost", status.resends_lost}, {"late", status.resends_late}, {"failed", status.resends_failed}}},
+      {"late_results", status.late_results},
+      {"malformed_messages", status.malformed_messages}};
+}
+
+}  // namespace sida::router

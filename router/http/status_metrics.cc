@@ -1,0 +1,122 @@
+#include "router/http/status_metrics.h"
+
+#include <string>
+#include <utility>
+
+namespace sida::router {
+namespace {
+
+using prometheus::ClientMetric;
+using prometheus::MetricFamily;
+using prometheus::MetricType;
+
+// Collects samples of one name.
+class Family {
+ public:
+  Family(MetricType type, std::string name, std::string help) : family_{std::move(name), std::move(help), type, {}} {}
+
+  Family& add(std::uint64_t value, std::vector<ClientMetric::Label> labels = {}) {
+    return add(static_cast<double>(value), std::move(labels));
+  }
+  Family& add(double value, std::vector<ClientMetric::Label> labels = {}) {
+    ClientMetric metric;
+    metric.label = std::move(labels);
+    (family_.type == MetricType::Counter ? metric.counter.value : metric.gauge.value) = value;
+    family_.metric.push_back(std::move(metric));
+    return *this;
+  }
+  [[nodiscard]] const MetricFamily& done() const { return family_; }
+
+ private:
+  MetricFamily family_;
+};
+
+Family counter(const char* name, const char* help) {
+  return {MetricType::Counter, name, help};
+}
+Family gauge(const char* name, const char* help) {
+  return {MetricType::Gauge, name, help};
+}
+
+void add_router(std::vector<MetricFamily>& out, const RouterStatus& s) {
+  out.push_back(gauge("sida_ready", "1 when a request sent now would be served.").add(s.ready ? 1.0 : 0.0).done());
+  out.push_back(gauge("sida_loaded_ratio", "Share of start-up that is done.").add(s.loaded_fraction).done());
+  out.push_back(gauge("sida_requests_running", "Sequences in the current step.").add(s.requests_running).done());
+  out.push_back(gauge("sida_requests_waiting", "Sequences admitted but not begun.").add(s.requests_waiting).done());
+  out.push_back(counter("sida_sequences_total", "Sequences that ended, by outcome.")
+                    .add(s.requests_finished, {{"outcome", "finished"}})
+                    .add(s.requests_failed, {{"outcome", "failed"}})
+                    .done());
+  out.push_back(counter("sida_prompt_tokens_total", "Source tokens encoded.").add(s.prompt_tokens).done());
+  out.push_back(counter("sida_generation_tokens_total", "Tokens generated.").add(s.generation_tokens).done());
+  out.push_back(counter("sida_steps_total", "Forward calls of the trunk.").add(s.steps).done());
+}
+
+void add_dispatch(std::vector<MetricFamily>& out, const RouterStatus& s) {
+  out.push_back(counter("sida_dispatches_total", "Messages with rows sent to workers.").add(s.dispatches).done());
+  out.push_back(counter("sida_dispatch_rows_total", "Rows sent to workers.").add(s.dispatched_rows).done());
+  out.push_back(counter("sida_resends_total", "Dispatches sent again, by cause.")
+                    .add(s.resends_lost, {{"cause", "lost"}})
+                    .add(s.resends_late, {{"cause", "late"}})
+                    .add(s.resends_failed, {{"cause", "failed"}})
+                    .done());
+  out.push_back(
+      counter("sida_late_results_total", "Results that came after another worker's.").add(s.late_results).done());
+  out.push_back(counter("sida_malformed_messages_total", "Messages that did not decode and were dropped.")
+                    .add(s.malformed_messages)
+                    .done());
+}
+
+void add_agreement(std::vector<MetricFamily>& out, const RouterStatus& s) {
+  Family predicted = counter("sida_gate_predicted_total", "Tokens with a hash-table entry in time, by MoE layer.");
+  Family agreed = counter("sida_gate_agreed_total", "Of these, tokens whose expert the gate confirmed.");
+  for (const LayerAgreement& layer : s.agreement) {
+    predicted.add(layer.predicted, {{"layer", std::to_string(layer.layer)}});
+    agreed.add(layer.agreed, {{"layer", std::to_string(layer.layer)}});
+  }
+  out.push_back(predicted.done());
+  out.push_back(agreed.done());
+}
+
+void add_processes(std::vector<MetricFamily>& out, const RouterStatus& s) {
+  Family state = gauge("sida_process_state", "1 for the state that each process is in.");
+  for (const ProcessStatus& process : s.processes) {
+    state.add(1.0, {{"name", process.name}, {"role", process.role}, {"state", process.state}});
+  }
+  out.push_back(state.done());
+}
+
+void add_workers(std::vector<MetricFamily>& out, const RouterStatus& s) {
+  Family resident = gauge("sida_worker_experts_resident", "Experts in a worker's fast memory.");
+  Family memory = gauge("sida_worker_memory_bytes", "Bytes that a worker uses for weights.");
+  Family budget = gauge("sida_worker_memory_budget_bytes", "Bytes that a worker may use for weights.");
+  Family rows = counter("sida_worker_rows_total", "Rows that a worker computed.");
+  Family hits = counter("sida_worker_expert_hits_total", "Dispatched experts found resident.");
+  Family misses = counter("sida_worker_expert_misses_total", "Dispatched experts that had to be fetched.");
+  for (const WorkerStatus& worker : s.workers) {
+    const std::vector<ClientMetric::Label> label{{"worker", worker.name}};
+    resident.add(worker.experts_resident, label);
+    memory.add(worker.memory_bytes, label);
+    budget.add(worker.memory_budget_bytes, label);
+    rows.add(worker.rows_served, label);
+    hits.add(worker.hits, label);
+    misses.add(worker.misses, label);
+  }
+  for (const Family* family : {&resident, &memory, &budget, &rows, &hits, &misses}) {
+    out.push_back(family->done());
+  }
+}
+
+}  // namespace
+
+std::vector<prometheus::MetricFamily> status_families(const RouterStatus& status) {
+  std::vector<MetricFamily> families;
+  add_router(families, status);
+  add_dispatch(families, status);
+  add_agreement(families, status);
+  add_processes(families, status);
+  add_workers(families, status);
+  return families;
+}
+
+}  // namespace sida::router

@@ -1,0 +1,260 @@
+#include <gmock/gmock.h>
+#include <gtest/gtest.h>
+
+#include "router/http/completions_request.h"
+#include "router/http/completions_response.h"
+#include "router/http/score.h"
+#include "router/http/tokenize.h"
+#include "tests/unit/router/http/fake_engine.h"
+
+namespace sida::router {
+namespace {
+
+using nlohmann::json;
+using ::testing::ElementsAre;
+using ::testing::HasSubstr;
+using ::testing::SizeIs;
+
+class Completions : public ::testing::Test {
+ protected:
+  ApiResult<CompletionsRequest> parse(const json& body) { return parse_completions(body, model_, limits_, 77); }
+  std::string refused_field(const json& body) {
+    const auto parsed = parse(body);
+    return parsed ? "accepted" : parsed.error().param;
+  }
+
+  ByteTokenizer tokenizer_;
+  ServedModel model_{"demo", &tokenizer_, 256, 0, {1}};
+  HttpLimits limits_;
+};
+
+TEST_F(Completions, APromptIsAStringStringsIdsOrListsOfIds) {
+  EXPECT_THAT(parse({{"prompt", "ab"}})->prompts, ElementsAre(ElementsAre('a', 'b', 1)));
+  EXPECT_THAT(parse({{"prompt", {"a", "b"}}})->prompts, ElementsAre(ElementsAre('a', 1), ElementsAre('b', 1)));
+  EXPECT_THAT(parse({{"prompt", {5, 6, 1}}})->prompts, ElementsAre(ElementsAre(5, 6, 1)));
+  EXPECT_THAT(parse({{"prompt", {{5, 1}, {6, 1}}}})->prompts, ElementsAre(ElementsAre(5, 1), ElementsAre(6, 1)));
+}
+
+TEST_F(Completions, OtherPromptsAreRefused) {
+  for (const auto& prompt : {json(), json(7), json::array(), json{"a", 1}, json{256}, json{-1}, json{1.5}, json{{}},
+                             json::array({json::array()}), json(true), json{{"a", 1}}}) {
+    EXPECT_EQ(refused_field({{"prompt", prompt}}), "prompt") << prompt;
+  }
+}
+
+TEST_F(Completions, DefaultsAreThoseOfOpenAi) {
+  const auto request = parse({{"prompt", "a"}});
+  EXPECT_EQ(request->sampling.max_new_tokens, 16);
+  EXPECT_EQ(request->sampling.temperature, 1);
+  EXPECT_EQ(request->sampling.seed, 77U);
+  EXPECT_EQ(request->choices_per_prompt, 1);
+  EXPECT_FALSE(request->want_logprobs);
+}
+
+TEST_F(Completions, EverySamplingFieldIsPassedOn) {
+  const auto request = parse({{"prompt", "a"},
+                              {"max_tokens", 9},
+                              {"min_tokens", 3},
+                              {"temperature", 0.5},
+                              {"top_p", 0.9},
+                              {"top_k", 7},
+                              {"repetition_penalty", 1.2},
+                              {"no_repeat_ngram_size", 2},
+                              {"seed", 5},
+                              {"logprobs", 2}});
+  ASSERT_TRUE(request);
+  const SamplingParams& s = request->sampling;
+  EXPECT_EQ(s.max_new_tokens, 9);
+  EXPECT_EQ(s.min_new_tokens, 3);
+  EXPECT_FLOAT_EQ(s.temperature, 0.5F);
+  EXPECT_FLOAT_EQ(s.top_p, 0.9F);
+  EXPECT_EQ(s.top_k, 7);
+  EXPECT_FLOAT_EQ(s.repetition_penalty, 1.2F);
+  EXPECT_EQ(s.no_repeat_ngram_size, 2);
+  EXPECT_EQ(s.seed, 5U);
+  EXPECT_EQ(s.logprobs, 2);
+}
+
+TEST_F(Completions, ValuesOutOfRangeAreRefusedByName) {
+  EXPECT_EQ(refused_field({{"prompt", "a"}, {"max_tokens", 0}}), "max_tokens");
+  EXPECT_EQ(refused_field({{"prompt", "a"}, {"max_tokens", 1.5}}), "max_tokens");
+  EXPECT_EQ(refused_field({{"prompt", "a"}, {"max_tokens", limits_.output_tokens_max + 1}}), "max_tokens");
+  EXPECT_EQ(refused_field({{"prompt", "a"}, {"min_tokens", 17}}), "min_tokens");
+  EXPECT_EQ(refused_field({{"prompt", "a"}, {"temperature", -0.1}}), "temperature");
+  EXPECT_EQ(refused_field({{"prompt", "a"}, {"temperature", "1"}}), "temperature");
+  EXPECT_EQ(refused_field({{"prompt", "a"}, {"top_p", 0}}), "top_p");
+  EXPECT_EQ(refused_field({{"prompt", "a"}, {"seed", -1}}), "seed");
+  EXPECT_EQ(refused_field({{"prompt", "a"}, {"logprobs", 6}}), "logprobs");
+  EXPECT_EQ(refused_field({{"prompt", "a"}, {"stop", {"", "b"}}}), "stop");
+  EXPECT_EQ(refused_field({{"prompt", "a"}, {"stop", {"1", "2", "3", "4", "5"}}}), "stop");
+  EXPECT_EQ(refused_field({{"prompt", "a"}, {"routing", "quick"}}), "routing");
+  EXPECT_EQ(refused_field({{"prompt", "a"}, {"max_token", 5}}), "max_token");
+}
+
+TEST_F(Completions, WhatIsNotServedYetSaysSoByCode) {
+  for (const auto& [field, value] : {std::pair{"stream", json(true)}, std::pair{"echo", json(true)},
+                                     std::pair{"suffix", json("x")}, std::pair{"presence_penalty", json(1)},
+                                     std::pair{"routing", json("predicted")}, std::pair{"best_of", json(2)}}) {
+    const auto parsed = parse({{"prompt", "a"}, {field, value}});
+    ASSERT_FALSE(parsed) << field;
+    EXPECT_EQ(parsed.error().code, "unsupported") << field;
+  }
+}
+
+TEST_F(Completions, FieldsThatChangeNothingAreAccepted) {
+  EXPECT_TRUE(parse({{"prompt", "a"},
+                     {"model", "demo"},
+                     {"stream", false},
+                     {"echo", false},
+                     {"suffix", nullptr},
+                     {"best_of", 1},
+                     {"frequency_penalty", 0},
+                     {"logit_bias", json::object()},
+                     {"user", "someone"},
+                     {"routing", "exact"}}));
+}
+
+TEST_F(Completions, AnotherModelIsNotFound) {
+  const auto parsed = parse({{"prompt", "a"}, {"model", "other"}});
+  EXPECT_EQ(parsed.error().status, 404U);
+  EXPECT_EQ(parsed.error().code, "model_not_found");
+}
+
+TEST_F(Completions, TooManyPromptsAreRefused) {
+  limits_.prompts_max = 2;
+  EXPECT_TRUE(parse({{"prompt", {"a", "b"}}}));
+  EXPECT_EQ(refused_field({{"prompt", {"a", "b", "c"}}}), "prompt");
+  EXPECT_EQ(refused_field({{"prompt", {"a", "b"}}, {"n", 2}}), "prompt");
+}
+
+TEST_F(Completions, TooLongPromptsAreRefused) {
+  limits_.prompt_tokens_max = 3;
+  EXPECT_TRUE(parse({{"prompt", "ab"}}));
+  EXPECT_EQ(parse({{"prompt", "abc"}}).error().code, "context_length_exceeded");
+  EXPECT_EQ(parse({{"prompt", {1, 2, 3, 4}}}).error().code, "context_length_exceeded");
+  // So long that it is refused before it is turned into tokens.
+  EXPECT_EQ(parse({{"prompt", std::string(1000, 'a')}}).error().code, "context_length_exceeded");
+}
+
+TEST_F(Completions, AModelWithoutTokenizerTakesIdsOnly) {
+  model_.tokenizer = nullptr;
+  EXPECT_THAT(parse({{"prompt", "a"}}).error().message, HasSubstr("no tokenizer"));
+  EXPECT_EQ(refused_field({{"prompt", {5}}, {"stop", "x"}}), "stop");
+  EXPECT_TRUE(parse({{"prompt", {5}}}));
+}
+
+TEST_F(Completions, EachChoiceIsAJobWithASeedOfItsOwn) {
+  const auto jobs = jobs_of(*parse({{"prompt", {"a", "b"}}, {"n", 2}, {"seed", 3}}));
+  ASSERT_THAT(jobs, SizeIs(4));
+  EXPECT_THAT(std::get<GenerateJob>(jobs[1].work).input_ids, ElementsAre('a', 1));
+  EXPECT_THAT(std::get<GenerateJob>(jobs[2].work).input_ids, ElementsAre('b', 1));
+  EXPECT_EQ(std::get<GenerateJob>(jobs[3].work).sampling.seed, 6U);
+}
+
+JobResult result_of(const std::string& text, FinishReason reason) {
+  JobResult result;
+  for (const char c : text) {
+    result.tokens.push_back({c, -0.25F, {{c, -0.25F}, {'z', -3.0F}}});
+  }
+  result.finish_reason = reason;
+  return result;
+}
+
+TEST_F(Completions, TheReplyHasOpenAisShape) {
+  const auto request = *parse({{"prompt", "ab"}});
+  JobResult result = result_of("hi", FinishReason::kStop);
+  result.tokens.push_back({1, -0.1F, {}});  // The end token is counted and is no text.
+
+  const json reply = completions_response({"cmpl-1", 123}, request, model_, {result});
+
+  EXPECT_EQ(reply,
+            json({{"id", "cmpl-1"},
+                  {"object", "text_completion"},
+                  {"created", 123},
+                  {"model", "demo"},
+                  {"choices", {{{"index", 0}, {"text", "hi"}, {"logprobs", nullptr}, {"finish_reason", "stop"}}}},
+                  {"usage", {{"prompt_tokens", 3}, {"completion_tokens", 3}, {"total_tokens", 6}}}}));
+}
+
+TEST_F(Completions, AStopStringEndsTextAndTokens) {
+  const auto request = *parse({{"prompt", "a"}, {"stop", {"XX", "ll"}}, {"return_token_ids", true}});
+  const json reply =
+      completions_response({"cmpl-1", 1}, request, model_, {result_of("hello you", FinishReason::kLength)});
+  const json& choice = reply["choices"][0];
+  EXPECT_EQ(choice["text"], "he");
+  EXPECT_EQ(choice["finish_reason"], "stop");
+  EXPECT_EQ(choice["token_ids"], json({'h', 'e', 'l', 'l'}));
+  EXPECT_EQ(reply["usage"]["completion_tokens"], 4);
+}
+
+TEST_F(Completions, LogprobsNameTokensAndOffsets) {
+  const auto request = *parse({{"prompt", "a"}, {"logprobs", 2}});
+  const json reply = completions_response({"cmpl-1", 1}, request, model_, {result_of("hi", FinishReason::kLength)});
+  EXPECT_EQ(reply["choices"][0]["logprobs"],
+            json({{"tokens", {"h", "i"}},
+                  {"token_logprobs", {-0.25, -0.25}},
+                  {"top_logprobs", {{{"h", -0.25}, {"z", -3.0}}, {{"i", -0.25}, {"z", -3.0}}}},
+                  {"text_offset", {0, 1}}}));
+}
+
+TEST_F(Completions, SentinelsStayInTheText) {
+  JobResult result;
+  result.tokens = {{0, 0, {}}, {200, 0, {}}, {'a', 0, {}}, {1, 0, {}}};
+  const json reply = completions_response({"cmpl-1", 1}, *parse({{"prompt", "a"}}), model_, {result});
+  EXPECT_EQ(reply["choices"][0]["text"], "<200>a");
+}
+
+TEST_F(Completions, RoutingIsReportedOnRequest) {
+  JobResult result = result_of("h", FinishReason::kLength);
+  result.routing = {4, 3, 6, {{0, -1}}, {{2}}, {{"worker-0", 5}}};
+  const auto request = *parse({{"prompt", "a"}, {"return_routing", true}});
+  EXPECT_TRUE(jobs_of(request)[0].return_experts);
+  const json routing = completions_response({"", 1}, request, model_, {result})["choices"][0]["routing"];
+  EXPECT_EQ(routing["mode"], "exact");
+  EXPECT_EQ(routing["agreement"], 0.75);
+  EXPECT_EQ(routing["experts"]["encoder"], json({{0, -1}}));
+  EXPECT_EQ(routing["rows_by_worker"]["worker-0"], 5);
+}
+
+TEST_F(Completions, AgreementIsNullWhenNothingWasPredicted) {
+  EXPECT_TRUE(routing_json({})["agreement"].is_null());
+}
+
+using Score = Completions;
+
+TEST_F(Score, TakesTextOrIdsOnEitherSide) {
+  const auto request = parse_score({{"prompt", "ab"}, {"target", {7, 1}}}, model_, limits_);
+  EXPECT_THAT(request->work.input_ids, ElementsAre('a', 'b', 1));
+  EXPECT_THAT(request->work.target_ids, ElementsAre(7, 1));
+}
+
+TEST_F(Score, RefusesWhatIsMissingEmptyOrTooLong) {
+  limits_.output_tokens_max = 2;
+  EXPECT_EQ(parse_score({{"prompt", "ab"}}, model_, limits_).error().param, "target");
+  EXPECT_EQ(parse_score({{"prompt", json::array()}, {"target", "a"}}, model_, limits_).error().param, "prompt");
+  EXPECT_EQ(parse_score({{"prompt", "a"}, {"target", "ab"}}, model_, limits_).error().code, "context_length_exceeded");
+}
+
+TEST_F(Score, PerplexityIsTheExponentOfTheMeanLoss) {
+  const auto request = *parse_score({{"prompt", "ab"}, {"target", {7, 1}}}, model_, limits_);
+  JobResult result;
+  result.target_logprobs = {-1.0F, -2.0F};
+  const json reply = score_response({"score-1", 1}, request, model_, result);
+  EXPECT_EQ(reply["logprobs"], json({-1.0, -2.0}));
+  EXPECT_NEAR(reply["perplexity"].get<double>(), std::exp(1.5), 1e-9);
+}
+
+using Tokenize = Completions;
+
+TEST_F(Tokenize, GoesToIdsAndBack) {
+  const json ids = *tokenize({{"prompt", "ab"}}, model_, limits_);
+  EXPECT_EQ(ids["tokens"], json({'a', 'b', 1}));
+  EXPECT_EQ(ids["count"], 3);
+  EXPECT_EQ((*tokenize({{"prompt", "ab"}, {"add_special_tokens", false}}, model_, limits_))["count"], 2);
+  EXPECT_EQ((*detokenize({{"tokens", {'a', 'b'}}}, model_))["prompt"], "ab");
+  EXPECT_EQ(detokenize({{"tokens", {256}}}, model_).error().param, "tokens");
+  EXPECT_EQ(detokenize({{"tokens", "ab"}}, model_).error().param, "tokens");
+}
+
+}  // namespace
+}  // namespace sida::router
