@@ -5,7 +5,7 @@
 
 #include <string>
 
-#include "tests/support/temporary_directory.h"
+#include "tests/support/memory_file.h"
 
 namespace sida::model {
 namespace {
@@ -19,8 +19,8 @@ std::string file_of(const std::string& header, const std::string& data) {
 }
 
 Result<std::vector<StoredTensor>> read(const std::string& bytes) {
-  test::TemporaryDirectory directory;
-  const auto file = ReadOnlyFile::open(directory.write("model.safetensors", bytes));
+  const test::MemoryFile memory(bytes);
+  const auto file = ReadOnlyFile::open(memory.path());
   SIDA_CHECK(file.has_value());
   return read_safetensors(*file);
 }
