@@ -3,7 +3,10 @@
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
+#include <fstream>
+#include <iterator>
 #include <string>
+#include <vector>
 
 namespace sida::model {
 namespace {
@@ -62,6 +65,24 @@ TEST(PickleReader, ReadsAnOrderedDictOfParametersWithMetadata) {
   const std::string good = "\x80\x02"s + "ccollections\nOrderedDict\n)Rq\x01(" + text("a") + parameter + "u}q\x02" +
                            text("_metadata") + "ccollections\nOrderedDict\n)Rsb.";
   EXPECT_EQ(refusal(good), "accepted");
+}
+
+// The seeds of the fuzz target, which torch.save of PyTorch 2.11 wrote.
+TEST(PickleReader, ReadsWhatTorchWrites) {
+  const auto names_in = [](const std::string& file) {
+    std::ifstream stream(SIDA_SOURCE_DIR "/tests/fuzz/corpus/pickle/" + file, std::ios::binary);
+    const std::string bytes{std::istreambuf_iterator<char>(stream), {}};
+    std::vector<std::string> names;
+    const auto tensors = read_pickle(bytes);
+    if (!tensors) return std::vector<std::string>{tensors.error().message};
+    for (const auto& tensor : *tensors) names.push_back(tensor.name);
+    return names;
+  };
+  EXPECT_THAT(names_in("dict"), testing::ElementsAre("a", "alias", "b", "h"));
+  EXPECT_THAT(names_in("state-dict-with-metadata"), testing::ElementsAre("0.weight", "0.bias", "1.weight", "1.bias"));
+  EXPECT_THAT(names_in("parameters"), testing::ElementsAre("0.weight", "0.bias", "1.weight", "1.bias"));
+  EXPECT_THAT(names_in("protocol-4"), testing::ElementsAre("a", "d"));
+  EXPECT_THAT(names_in("not-contiguous"), testing::ElementsAre(HasSubstr("tensor 'a' is not contiguous")));
 }
 
 TEST(PickleReader, ReadsProtocolFour) {
