@@ -1,0 +1,162 @@
+#include "expert-worker/agents/link_agent.h"
+
+#include <spdlog/spdlog.h>
+
+#include <algorithm>
+#include <array>
+#include <utility>
+
+#include "common/proto/codec.h"
+#include "common/runtime/waiter.h"
+
+namespace sida::worker {
+namespace {
+
+// Messages taken from one link before the others get their turn.
+constexpr int kBurst = 256;
+
+transport::Frame encode(const proto::Message& message) {
+  return transport::Frame::take(proto::encode({.header = {}, .message = message}));
+}
+
+}  // namespace
+
+LinkAgent::LinkAgent(WorkerCore core, Parts parts, std::chrono::milliseconds drain_grace)
+    : core_(std::move(core)), parts_(std::move(parts)), drain_grace_(drain_grace) {}
+
+void LinkAgent::stop() {
+  stopping_.store(true);
+  stop_event_.signal();
+}
+
+void LinkAgent::run() {
+  TimePoint end = TimePoint::max();
+  while (!core_.drained() && steady_now() < end) {
+    const TimePoint now = steady_now();
+    stop_event_.clear();
+    if (stopping_.load() && end == TimePoint::max()) {
+      spdlog::info("draining jobs={} grace_ms={}", core_.jobs(), drain_grace_.count());
+      end = now + drain_grace_;
+      apply(core_.drain(now));
+    }
+    active_ = false;
+    drain_control(now);
+    drain_tensors(now);
+    drain_events(now);
+    for (PeerId peer : std::exchange(gone_, {})) apply(core_.tensor_peer_gone(peer, now));
+    apply(core_.tick(parts_.compute.progress(), now));
+    // Descriptors of links are edge-triggered: wait only after a turn in which nothing was received or sent.
+    if (active_ || core_.drained()) continue;
+    const std::array<int, 4> wake{parts_.control->wake_descriptor(), parts_.tensors->wake_descriptor(),
+                                  parts_.events.wake_descriptor(), stop_event_.descriptor()};
+    wait_readable(wake, std::min(core_.next_tick(), end));
+  }
+  spdlog::info("stopped jobs_left={}", core_.jobs());
+}
+
+void LinkAgent::drain_control(TimePoint now) {
+  for (int taken = 0; taken < kBurst; ++taken) {
+    auto received = parts_.control->receive();
+    if (!received) return;
+    active_ = true;
+    auto envelope = proto::decode(received->message.bytes());
+    if (envelope) {
+      apply(core_.control_message(received->peer, envelope->message, now));
+    } else {
+      spdlog::warn("message dropped link=control error=\"{}\"", envelope.error().message);
+      apply(core_.malformed(received->peer, envelope.error(), true));
+    }
+  }
+}
+
+void LinkAgent::drain_tensors(TimePoint now) {
+  for (int taken = 0; taken < kBurst; ++taken) {
+    auto received = parts_.tensors->receive();
+    if (!received) return;
+    active_ = true;
+    take_tensor(*std::move(received), now);
+  }
+}
+
+void LinkAgent::take_tensor(transport::TensorServer::Received received, TimePoint now) {
+  auto envelope = proto::decode(received.message.envelope.bytes());
+  Result<void> fits;
+  if (!envelope) {
+    fits = tl::unexpected(envelope.error());
+  } else if (const auto* dispatch = std::get_if<proto::Dispatch>(&envelope->message)) {
+    fits = proto::check_rows(dispatch->shape, received.message.rows.size());
+    arriving_ = std::make_shared<JobRows>(JobRows{std::move(received.message.rows), {}, dispatch->shape});
+  } else if (received.message.rows.size() > 0) {
+    fits = fail(ErrorCode::kMalformedMessage, "rows beside a message that has none");
+  }
+  if (fits) {
+    apply(core_.tensor_message(received.peer, envelope->message, now));
+  } else {
+    spdlog::warn("message dropped link=tensor error=\"{}\"", fits.error().message);
+    apply(core_.malformed(received.peer, fits.error(), false));
+  }
+  arriving_.reset();
+}
+
+void LinkAgent::drain_events(TimePoint now) {
+  while (auto event = parts_.events.take()) {
+    if (const auto* load = std::get_if<LoadEnded>(&*event)) {
+      if (!load->outcome) spdlog::error("expert not loaded error=\"{}\"", load->outcome.error().message);
+      apply(core_.load_ended(load->slot, load->outcome, load->took, now));
+    } else {
+      const auto& compute = std::get<ComputeEnded>(*event);
+      apply(core_.compute_ended(compute.job, compute.groups, compute.took, now));
+    }
+  }
+}
+
+void LinkAgent::apply(WorkerActions actions) {
+  for (WorkerAction& action : actions) std::visit([this](auto& what) { apply(what); }, action);
+}
+
+void LinkAgent::apply(SendControl& action) {
+  active_ = true;
+  // Heartbeats and advice may be lost: a router that misses something greets again.
+  [[maybe_unused]] const auto sent = parts_.control->send(action.peer, encode(action.message));
+}
+
+void LinkAgent::apply(SendTensor& action) {
+  send_tensor(action.peer, action.message, {});
+}
+
+void LinkAgent::apply(AdmitJob& action) {
+  SIDA_CHECK(arriving_ != nullptr);
+  arriving_->output.resize(arriving_->shape.bytes());
+  rows_.emplace(action.job, std::move(arriving_));
+}
+
+void LinkAgent::apply(LoadExpert& action) {
+  parts_.store.load(action);
+}
+
+void LinkAgent::apply(ComputeGroups& action) {
+  const JobId job = action.job;
+  parts_.compute.compute({std::move(action), rows_.at(job)});
+}
+
+void LinkAgent::apply(FinishJob& action) {
+  auto rows = rows_.extract(action.job);
+  SIDA_CHECK(!rows.empty());
+  // No copy: the frame keeps the rows alive until they are on the wire.
+  const std::shared_ptr<JobRows> owner = std::move(rows.mapped());
+  send_tensor(action.peer, action.result, {owner->output.data(), owner->output.size(), owner});
+}
+
+void LinkAgent::apply(DropJob& action) {
+  rows_.erase(action.job);
+}
+
+void LinkAgent::send_tensor(PeerId peer, const proto::Message& message, transport::Frame rows) {
+  active_ = true;
+  auto sent = parts_.tensors->send(peer, {encode(message), std::move(rows)});
+  if (sent) return;
+  spdlog::warn("send failed link=tensor error=\"{}\"", sent.error().message);
+  if (sent.error().code == ErrorCode::kUnavailable) gone_.push_back(peer);
+}
+
+}  // namespace sida::worker

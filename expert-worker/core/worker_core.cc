@@ -1,0 +1,141 @@
+#include "expert-worker/core/worker_core.h"
+
+#include <string>
+
+namespace sida::worker {
+
+WorkerCore::WorkerCore(WorkerIdentity identity, WorkerLimits limits, TimePoint now)
+    : identity_(std::move(identity)),
+      limits_(limits),
+      peers_(limits.peers_max),
+      slots_(identity_.welcome.capacity.slots),
+      share_(identity_.moe_layers, identity_.experts_per_layer, limits.prefetch_max),
+      load_time_(limits.first_load_time),
+      share_due_(now + limits.roster_grace),
+      next_tick_(now),
+      next_residency_(now) {
+  SIDA_CHECK(slots_.slots() > 0);
+}
+
+WorkerActions WorkerCore::control_message(PeerId peer, const proto::Message& message, TimePoint now) {
+  WorkerActions actions;
+  if (const auto* hello = std::get_if<proto::Hello>(&message)) {
+    greet(peer, *hello, true, now, actions);
+    return actions;
+  }
+  if (!peers_.heard_control(peer, now)) {
+    ++counters_.malformed_messages;  // Its router greets again when it misses our heartbeats.
+  } else if (const auto* roster = std::get_if<proto::Roster>(&message)) {
+    if (peers_.take_roster(peer, *roster)) refresh_share();
+  } else if (const auto* prefetch = std::get_if<proto::Prefetch>(&message)) {
+    share_.advise(*prefetch);
+  } else if (!std::holds_alternative<proto::Heartbeat>(message)) {
+    ++counters_.malformed_messages;
+  }
+  advance(actions);
+  return actions;
+}
+
+WorkerActions WorkerCore::tensor_message(PeerId peer, const proto::Message& message, TimePoint now) {
+  WorkerActions actions;
+  if (const auto* hello = std::get_if<proto::Hello>(&message)) {
+    greet(peer, *hello, false, now, actions);
+    return actions;
+  }
+  const auto router = peers_.tensor_router(peer);
+  const auto* dispatch = std::get_if<proto::Dispatch>(&message);
+  const auto* cancelled = std::get_if<proto::Cancel>(&message);
+  if (router && dispatch != nullptr && dispatch->id.router == *router) {
+    admit(peer, *dispatch, now, actions);
+  } else if (router && cancelled != nullptr) {
+    cancel(*router, cancelled->id, actions);
+  } else {
+    ++counters_.malformed_messages;
+  }
+  advance(actions);
+  return actions;
+}
+
+WorkerActions WorkerCore::malformed(PeerId peer, const Error& error, bool on_control_link) {
+  ++counters_.malformed_messages;
+  WorkerActions actions;
+  if (error.code == ErrorCode::kMismatch) {
+    proto::Refuse refuse{ErrorCode::kMismatch,
+                         identity_.welcome.name + ": " + error.message + "; run the same version of sida everywhere"};
+    if (on_control_link) actions.emplace_back(SendControl{peer, std::move(refuse)});
+  }
+  return actions;
+}
+
+void WorkerCore::greet(PeerId peer, const proto::Hello& hello, bool on_control_link, TimePoint now,
+                       WorkerActions& actions) {
+  if (auto refusal = RouterPeers::refusal(identity_, hello)) {
+    if (on_control_link) {
+      actions.emplace_back(SendControl{peer, *std::move(refusal)});
+    } else {
+      actions.emplace_back(SendTensor{peer, *std::move(refusal)});
+    }
+  } else if (!on_control_link) {
+    peers_.greet_tensor(peer, hello.router);
+  } else if (!peers_.greet_control(peer, hello.router, now)) {
+    actions.emplace_back(SendControl{peer, proto::Refuse{ErrorCode::kOverloaded, "too many routers"}});
+  } else {
+    actions.emplace_back(SendControl{peer, identity_.welcome});
+    if (draining_) actions.emplace_back(SendControl{peer, proto::Draining{}});
+    residency_changed_ = true;  // The new router does not know it yet.
+  }
+}
+
+WorkerActions WorkerCore::tensor_peer_gone(PeerId peer, TimePoint /*now*/) {
+  WorkerActions actions;
+  peers_.forget_tensor(peer);
+  std::vector<JobId> gone;
+  for (const auto& [id, job] : jobs_) {
+    if (job.peer == peer && !job.ended) gone.push_back(id);
+  }
+  for (JobId id : gone) end_job(id, actions);
+  advance(actions);
+  return actions;
+}
+
+WorkerActions WorkerCore::tick(std::uint64_t progress, TimePoint now) {
+  WorkerActions actions;
+  if (now < next_tick_) return actions;
+  next_tick_ = now + kHeartbeatInterval;
+  const bool roster_gone = peers_.forget_silent(now - limits_.router_timeout);
+  if (roster_gone || (!has_share_ && now >= share_due_)) refresh_share();
+  const std::vector<PeerId> peers = peers_.control_peers();
+  for (PeerId peer : peers) actions.emplace_back(SendControl{peer, proto::Heartbeat{progress, computing_ > 0}});
+  if (residency_changed_ && now >= next_residency_) {
+    residency_changed_ = false;
+    next_residency_ = now + limits_.residency_interval;
+    for (PeerId peer : peers) actions.emplace_back(SendControl{peer, residency()});
+  }
+  advance(actions);
+  return actions;
+}
+
+WorkerActions WorkerCore::drain(TimePoint /*now*/) {
+  WorkerActions actions;
+  if (draining_) return actions;
+  draining_ = true;
+  for (PeerId peer : peers_.control_peers()) actions.emplace_back(SendControl{peer, proto::Draining{}});
+  return actions;
+}
+
+void WorkerCore::refresh_share() {
+  const proto::Welcome& self = identity_.welcome;
+  const proto::Member member{self.worker, self.name, self.capacity, self.numerics_id, self.covered_layers, false};
+  share_.replace_members(peers_.members(member), self.worker, slots_.slots());
+  has_share_ = true;
+}
+
+proto::Residency WorkerCore::residency() const {
+  return {.resident = slots_.resident(),
+          .memory_bytes = slots_.used() * identity_.welcome.capacity.expert_bytes,
+          .hits = counters_.hits,
+          .misses = counters_.misses,
+          .rows_served = counters_.rows_served};
+}
+
+}  // namespace sida::worker

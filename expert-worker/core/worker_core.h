@@ -1,0 +1,96 @@
+// Decides what an expert-worker does: whom it serves, which dispatches it takes, what is read from disk and evicted,
+// and in which order it computes. No I/O, no clock, no bytes.
+//
+// Order of work: dispatches in order of arrival; within and across them, experts that are resident are computed while
+// missing ones are read. What is demanded is read before what is only expected. Every admitted dispatch ends once: with
+// a result, a failure, or silently when its router cancelled it or went away.
+#pragma once
+
+#include <cstdint>
+#include <map>
+#include <span>
+#include <vector>
+
+#include "common/base/ids.h"
+#include "common/base/result.h"
+#include "common/runtime/clock.h"
+#include "expert-worker/core/job.h"
+#include "expert-worker/core/router_peers.h"
+#include "expert-worker/core/worker_actions.h"
+#include "expert-worker/residency/share.h"
+#include "expert-worker/residency/slot_table.h"
+
+namespace sida::worker {
+
+// One thread. Every method takes the time and returns what to do, in order.
+class WorkerCore {
+ public:
+  WorkerCore(WorkerIdentity identity, WorkerLimits limits, TimePoint now);
+
+  WorkerActions control_message(PeerId peer, const proto::Message& message, TimePoint now);
+  // The rows beside a Dispatch were checked against its shape.
+  WorkerActions tensor_message(PeerId peer, const proto::Message& message, TimePoint now);
+  // Bytes that did not decode. kMismatch (another protocol version) is answered, so that somebody reads why.
+  WorkerActions malformed(PeerId peer, const Error& error, bool on_control_link);
+  // The tensor channel says that the peer is gone: its jobs are dropped.
+  WorkerActions tensor_peer_gone(PeerId peer, TimePoint now);
+
+  WorkerActions load_ended(SlotId slot, const Result<void>& outcome, std::chrono::microseconds took, TimePoint now);
+  WorkerActions compute_ended(JobId job, std::span<const GroupWork> groups, std::chrono::microseconds took,
+                              TimePoint now);
+
+  // `progress`: loop turns of the compute thread, for heartbeats.
+  WorkerActions tick(std::uint64_t progress, TimePoint now);
+  [[nodiscard]] TimePoint next_tick() const { return next_tick_; }
+
+  // Takes nothing new from now on. drained() when everything admitted has ended.
+  WorkerActions drain(TimePoint now);
+  [[nodiscard]] bool drained() const { return draining_ && jobs_.empty(); }
+
+  [[nodiscard]] const WorkerCounters& counters() const { return counters_; }
+  [[nodiscard]] const SlotTable& slots() const { return slots_; }
+  [[nodiscard]] std::size_t jobs() const { return jobs_.size(); }
+
+ private:
+  struct Loading {
+    ExpertKey key;
+    bool demanded = false;
+  };
+
+  void greet(PeerId peer, const proto::Hello& hello, bool on_control_link, TimePoint now, WorkerActions& actions);
+  void admit(PeerId peer, const proto::Dispatch& dispatch, TimePoint now, WorkerActions& actions);
+  [[nodiscard]] Result<void> may_admit(const proto::Dispatch& dispatch) const;
+  void cancel(RouterId router, const proto::DispatchId& id, WorkerActions& actions);
+  void advance(WorkerActions& actions);
+  bool reach_for(Job& job, JobGroup& group, WorkerActions& actions);
+  void start_computes(WorkerActions& actions);
+  void load_expected(WorkerActions& actions);
+  void estimate(Job& job, WorkerActions& actions);
+  void end_job(JobId id, WorkerActions& actions);
+  void finish_if_done(JobId id, WorkerActions& actions);
+  void drop_if_idle(JobId id, WorkerActions& actions);
+  void refresh_share();
+  [[nodiscard]] proto::Residency residency() const;
+
+  const WorkerIdentity identity_;
+  const WorkerLimits limits_;
+  RouterPeers peers_;
+  SlotTable slots_;
+  Share share_;
+  std::map<JobId, Job> jobs_;  // In order of arrival.
+  std::map<proto::DispatchId, JobId> by_dispatch_;
+  std::uint64_t last_job_ = 0;
+  std::uint64_t job_bytes_ = 0;
+  std::map<SlotId, Loading> loading_;
+  std::size_t computing_ = 0;
+  std::chrono::microseconds load_time_;  // Moving average, of one expert.
+  bool has_share_ = false;
+  bool draining_ = false;
+  bool residency_changed_ = true;
+  TimePoint share_due_;
+  TimePoint next_tick_;
+  TimePoint next_residency_;
+  WorkerCounters counters_;
+};
+
+}  // namespace sida::worker

@@ -1,0 +1,244 @@
+// Dispatches inside the worker core: admission, loading, computing, and how they end.
+#include <algorithm>
+#include <string>
+
+#include "expert-worker/core/worker_core.h"
+
+namespace sida::worker {
+
+Result<void> WorkerCore::may_admit(const proto::Dispatch& dispatch) const {
+  if (draining_) return fail(ErrorCode::kUnavailable, identity_.welcome.name + " is draining");
+  if (dispatch.shape.dtype != identity_.compute_dtype || dispatch.shape.columns != identity_.d_model) {
+    return fail(ErrorCode::kMismatch, identity_.welcome.name + ": rows have another dtype or width than the model");
+  }
+  if (dispatch.id.layer.value < 0 || dispatch.id.layer.value >= identity_.moe_layers) {
+    return fail(ErrorCode::kInvalidArgument,
+                "no MoE layer " + std::to_string(dispatch.id.layer.value) + " in " + identity_.welcome.name);
+  }
+  for (const proto::Dispatch::Group& group : dispatch.groups) {
+    if (group.expert.value < 0 || group.expert.value >= identity_.experts_per_layer) {
+      return fail(ErrorCode::kInvalidArgument, "no expert " + std::to_string(group.expert.value));
+    }
+  }
+  if (jobs_.size() >= limits_.jobs_max || job_bytes_ + dispatch.shape.bytes() > limits_.job_bytes_max) {
+    return fail(ErrorCode::kOverloaded, identity_.welcome.name + ": too many rows are waiting");
+  }
+  return {};
+}
+
+void WorkerCore::admit(PeerId peer, const proto::Dispatch& dispatch, TimePoint /*now*/, WorkerActions& actions) {
+  if (by_dispatch_.contains(dispatch.id)) {
+    ++counters_.malformed_messages;
+    return;
+  }
+  if (auto admissible = may_admit(dispatch); !admissible) {
+    ++counters_.dispatches_refused;
+    actions.emplace_back(
+        SendTensor{peer, proto::DispatchFailure{dispatch.id, admissible.error().code, admissible.error().message}});
+    return;
+  }
+  const JobId id{++last_job_};
+  Job job{.peer = peer, .id = dispatch.id, .shape = dispatch.shape};
+  std::uint32_t first_row = 0;
+  for (const proto::Dispatch::Group& group : dispatch.groups) {
+    if (group.rows == 0) continue;
+    const ExpertKey key{dispatch.id.layer, group.expert};
+    job.groups.push_back({.key = key, .first_row = first_row, .rows = group.rows});
+    first_row += group.rows;
+    share_.wanted(key, group.rows);
+  }
+  job.groups_left = job.groups.size();
+  job_bytes_ += dispatch.shape.bytes();
+  ++counters_.dispatches;
+  by_dispatch_.emplace(dispatch.id, id);
+  jobs_.emplace(id, std::move(job));
+  actions.emplace_back(AdmitJob{id});
+  finish_if_done(id, actions);  // One without rows.
+}
+
+void WorkerCore::cancel(RouterId router, const proto::DispatchId& dispatch, WorkerActions& actions) {
+  auto found = by_dispatch_.find(dispatch);
+  if (dispatch.router == router && found != by_dispatch_.end()) end_job(found->second, actions);
+}
+
+// Pins and loads in order of arrival, then computes, then reads ahead.
+void WorkerCore::advance(WorkerActions& actions) {
+  bool slots_left = true;
+  for (auto& [id, job] : jobs_) {
+    if (job.ended) continue;
+    for (JobGroup& group : job.groups) {
+      if (group.state != JobGroup::State::kWaiting) continue;
+      slots_left = slots_left && reach_for(job, group, actions);
+    }
+    // Later dispatches pin nothing while an earlier one waits for a slot, else it could wait for ever.
+    if (!slots_left) break;
+  }
+  start_computes(actions);
+  load_expected(actions);
+}
+
+// Pins the group's expert or starts to load it. False when no slot can be had now.
+bool WorkerCore::reach_for(Job& job, JobGroup& group, WorkerActions& actions) {
+  if (auto slot = slots_.pin(group.key)) {
+    group.slot = *slot;
+    group.state = JobGroup::State::kReady;
+    ++(group.missed ? counters_.misses : counters_.hits);
+    return true;
+  }
+  group.missed = true;
+  if (slots_.state(group.key) == Residence::kLoading) {
+    for (auto& [slot, load] : loading_) load.demanded |= load.key == group.key;
+    estimate(job, actions);
+    return true;
+  }
+  const auto demanded = std::ranges::count_if(loading_, [](const auto& entry) { return entry.second.demanded; });
+  if (static_cast<std::size_t>(demanded) >= limits_.loads_in_flight_max) {
+    estimate(job, actions);
+    return true;
+  }
+  auto slot = slots_.begin_load(group.key, [&](ExpertKey key) { return !share_.owns(key); });
+  if (!slot) slot = slots_.begin_load(group.key, [](ExpertKey) { return true; });
+  estimate(job, actions);
+  if (!slot) return false;
+  loading_.emplace(*slot, Loading{group.key, true});
+  residency_changed_ = true;
+  actions.emplace_back(LoadExpert{group.key, *slot});
+  return true;
+}
+
+void WorkerCore::start_computes(WorkerActions& actions) {
+  for (auto& [id, job] : jobs_) {
+    if (computing_ >= limits_.computes_in_flight_max) return;
+    if (job.ended) continue;
+    ComputeGroups work{.job = id, .groups = {}};
+    for (JobGroup& group : job.groups) {
+      if (group.state != JobGroup::State::kReady) continue;
+      group.state = JobGroup::State::kComputing;
+      work.groups.push_back({group.first_row, group.rows, group.slot});
+    }
+    if (work.groups.empty()) continue;
+    ++computing_;
+    actions.emplace_back(std::move(work));
+  }
+}
+
+// One expert at a time, and only while nothing is demanded: so a demand waits for at most one of these.
+void WorkerCore::load_expected(WorkerActions& actions) {
+  if (draining_ || !loading_.empty()) return;
+  while (auto want = share_.next(slots_)) {
+    const bool advised = want->advised;
+    auto slot = slots_.begin_load(want->key, [&](ExpertKey key) { return !share_.owns(key); });
+    if (!slot && advised) slot = slots_.begin_load(want->key, [](ExpertKey) { return true; });
+    if (!slot) continue;
+    loading_.emplace(*slot, Loading{want->key, false});
+    actions.emplace_back(LoadExpert{want->key, *slot});
+    return;
+  }
+}
+
+// Tells the router once per dispatch how long its reads will take: those in front of it, then its own.
+void WorkerCore::estimate(Job& job, WorkerActions& actions) {
+  if (job.estimated) return;
+  job.estimated = true;
+  std::size_t loads = loading_.size();
+  for (const auto& [id, other] : jobs_) {
+    if (other.ended) continue;
+    for (const JobGroup& group : other.groups) {
+      const bool absent = group.state == JobGroup::State::kWaiting && slots_.state(group.key) == Residence::kAbsent;
+      loads += absent ? 1 : 0;
+    }
+    if (&other == &job) break;
+  }
+  const auto remaining = load_time_ * static_cast<std::int64_t>(std::max<std::size_t>(loads, 1));
+  actions.emplace_back(SendTensor{job.peer, proto::Estimate{job.id, remaining}});
+}
+
+WorkerActions WorkerCore::load_ended(SlotId slot, const Result<void>& outcome, std::chrono::microseconds took,
+                                     TimePoint /*now*/) {
+  WorkerActions actions;
+  auto load = loading_.extract(slot);
+  SIDA_CHECK(!load.empty());
+  slots_.end_load(slot, outcome.has_value());
+  residency_changed_ = true;
+  if (outcome) {
+    ++counters_.loads;
+    load_time_ = (load_time_ * 3 + took) / 4;
+  } else {
+    ++counters_.load_failures;
+    std::vector<JobId> waiting;
+    for (const auto& [id, job] : jobs_) {
+      const bool waits = std::ranges::any_of(job.groups, [&](const JobGroup& group) {
+        return group.key == load.mapped().key && group.state == JobGroup::State::kWaiting;
+      });
+      if (waits && !job.ended) waiting.push_back(id);
+    }
+    for (JobId id : waiting) {
+      const Job& job = jobs_.at(id);
+      actions.emplace_back(
+          SendTensor{job.peer, proto::DispatchFailure{job.id, outcome.error().code, outcome.error().message}});
+      end_job(id, actions);
+    }
+  }
+  advance(actions);
+  return actions;
+}
+
+WorkerActions WorkerCore::compute_ended(JobId id, std::span<const GroupWork> groups, std::chrono::microseconds took,
+                                        TimePoint /*now*/) {
+  WorkerActions actions;
+  SIDA_CHECK(computing_ > 0);
+  --computing_;
+  Job& job = jobs_.at(id);
+  job.compute += took;
+  for (const GroupWork& work : groups) {
+    auto group = std::ranges::find(job.groups, work.first_row, &JobGroup::first_row);
+    SIDA_CHECK(group != job.groups.end() && group->state == JobGroup::State::kComputing);
+    group->state = JobGroup::State::kDone;
+    --job.groups_left;
+    counters_.rows_served += work.rows;
+    slots_.unpin(work.slot);
+  }
+  residency_changed_ = true;
+  if (job.ended) {
+    drop_if_idle(id, actions);
+  } else {
+    finish_if_done(id, actions);
+  }
+  advance(actions);
+  return actions;
+}
+
+void WorkerCore::finish_if_done(JobId id, WorkerActions& actions) {
+  const Job& job = jobs_.at(id);
+  if (job.groups_left > 0) return;
+  proto::DispatchResult result{.id = job.id, .shape = job.shape, .compute = job.compute};
+  for (const JobGroup& group : job.groups) ++(group.missed ? result.misses : result.hits);
+  actions.emplace_back(FinishJob{id, job.peer, result});
+  job_bytes_ -= job.shape.bytes();
+  by_dispatch_.erase(job.id);
+  jobs_.erase(id);
+}
+
+// Nothing more is started for it, and nothing more is said of it.
+void WorkerCore::end_job(JobId id, WorkerActions& actions) {
+  Job& job = jobs_.at(id);
+  if (job.ended) return;
+  job.ended = true;
+  for (JobGroup& group : job.groups) {
+    if (group.state != JobGroup::State::kReady) continue;
+    slots_.unpin(group.slot);
+    group.state = JobGroup::State::kWaiting;
+  }
+  drop_if_idle(id, actions);
+}
+
+void WorkerCore::drop_if_idle(JobId id, WorkerActions& actions) {
+  const Job& job = jobs_.at(id);
+  if (job.computing()) return;
+  job_bytes_ -= job.shape.bytes();
+  by_dispatch_.erase(job.id);
+  jobs_.erase(id);
+  actions.emplace_back(DropJob{id});
+}
+
+}  // namespace sida::worker

@@ -1,0 +1,102 @@
+#include "expert-worker/expert_worker.h"
+
+#include <unistd.h>
+
+#include <random>
+#include <utility>
+
+namespace sida::worker {
+namespace {
+
+// Row bytes that one router may have in flight here: about two of its largest parts.
+constexpr std::uint64_t kCreditBytes = 32U << 20U;
+constexpr std::chrono::milliseconds kMeasureTime{20};
+constexpr const char* kVersion = "0.1.0";
+
+struct Measured {
+  double experts_per_second = 0;
+  std::chrono::microseconds load_time{0};
+};
+
+// Reads and computes one expert, so that placement and estimates start from this machine's figures. It proves at the
+// same time that the model can be read.
+Result<Measured> measure(const model::ModelDirectory& model, SlotMemory& memory, compute::Backend& backend) {
+  const SlotId slot{0};
+  const TimePoint started = steady_now();
+  SIDA_TRY(ExpertLoader(model, memory).load({LayerId{0}, ExpertId{0}}, slot));
+  const auto load_time = std::chrono::duration_cast<std::chrono::microseconds>(steady_now() - started);
+  return Measured{measure_experts_per_second(backend, memory, slot, kMeasureTime), load_time};
+}
+
+std::uint64_t random_id() {
+  std::random_device device;
+  return (std::uint64_t{device()} << 32U) | device();
+}
+
+proto::Welcome make_welcome(const WorkerConfig& config, const model::ModelDirectory& model,
+                            const compute::Capabilities& capabilities, const MemoryPlan& memory_plan,
+                            const ExpertShape& shape, const Measured& measured) {
+  proto::Welcome welcome;
+  welcome.worker = WorkerId{random_id()};
+  welcome.name = config.name;
+  welcome.software_version = kVersion;
+  welcome.model = model.fingerprint();
+  welcome.numerics_id = capabilities.numerics_id;
+  welcome.capacity = {.memory_budget_bytes = memory_plan.budget_bytes,
+                      .expert_bytes = shape.bytes(),
+                      .slots = memory_plan.slots,
+                      .experts_per_second = measured.experts_per_second,
+                      .credit_bytes = kCreditBytes};
+  welcome.kernel = capabilities.device + "/" + capabilities.kernel;
+  welcome.process_id = static_cast<std::uint32_t>(getpid());
+  return welcome;
+}
+
+}  // namespace
+
+Result<std::unique_ptr<ExpertWorker>> ExpertWorker::start(const WorkerConfig& config, model::ModelDirectory model,
+                                                          transport::Transport& transport) {
+  const model::ModelConfig& geometry = model.config();
+  const std::int32_t layers = model.geometry().moe_layers();
+  if (layers == 0) return fail(ErrorCode::kInvalidModel, model.path().string() + ": the model has no experts");
+  auto dtype = compute_dtype(config.dtype, geometry.dtype);
+  if (!dtype) return tl::unexpected(std::move(dtype).error());
+  const ExpertShape shape{geometry.d_model, geometry.d_ff, *dtype};
+  WorkerIdentity identity{.welcome = {},
+                          .compute_dtype = *dtype,
+                          .d_model = static_cast<std::uint32_t>(geometry.d_model),
+                          .moe_layers = layers,
+                          .experts_per_layer = static_cast<std::int32_t>(geometry.num_experts)};
+  auto plan = plan_memory(config.expert_memory_bytes, available_memory_bytes(), ExpertLoader::staging_bytes(model),
+                          shape.bytes(), identity.experts_total());
+  if (!plan) return tl::unexpected(std::move(plan).error());
+  auto memory = SlotMemory::reserve(shape, plan->slots);
+  if (!memory) return tl::unexpected(std::move(memory).error());
+  auto backend = compute::make_cpu_backend({.kernel = config.cpu_kernel, .threads = static_cast<int>(config.threads)});
+  if (!backend) return tl::unexpected(std::move(backend).error());
+
+  std::unique_ptr<ExpertWorker> worker(new ExpertWorker(std::move(model), *std::move(memory)));
+  auto measured = measure(worker->model_, worker->memory_, **backend);
+  if (!measured) return tl::unexpected(std::move(measured).error());
+  auto control = transport.serve_control(config.listen);
+  if (!control) return fail_at("listen", std::move(control).error());
+  auto tensors = transport.serve_tensors(data_endpoint(config.listen));
+  if (!tensors) return fail_at("listen", std::move(tensors).error());
+
+  identity.welcome = make_welcome(config, worker->model_, (*backend)->capabilities(), *plan, shape, *measured);
+  identity.welcome.channel =
+      (*tensors)->endpoint().starts_with("inproc:") ? proto::ChannelKind::kInProcess : proto::ChannelKind::kZeroMq;
+  identity.welcome.data_endpoint = (*tensors)->endpoint();
+  worker->welcome_ = identity.welcome;
+  worker->endpoint_ = (*control)->endpoint();
+  worker->compute_ = std::make_unique<ComputeAgent>(*std::move(backend), worker->memory_, worker->events_);
+  worker->store_ = std::make_unique<StoreAgent>(ExpertLoader(worker->model_, worker->memory_), worker->events_);
+  WorkerCore core(std::move(identity), {.first_load_time = measured->load_time}, steady_now());
+  worker->link_ = std::make_unique<LinkAgent>(
+      std::move(core),
+      LinkAgent::Parts{*std::move(control), *std::move(tensors), *worker->compute_, *worker->store_, worker->events_},
+      config.drain_grace);
+  return worker;
+}
+
+}  // namespace sida::worker

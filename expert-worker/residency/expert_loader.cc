@@ -1,0 +1,26 @@
+#include "expert-worker/residency/expert_loader.h"
+
+#include <algorithm>
+
+namespace sida::worker {
+
+Result<void> ExpertLoader::load(ExpertKey key, SlotId slot) {
+  const model::ExpertTensors tensors = model_.expert(key);
+  SIDA_TRY(load_matrix(*tensors.wi, memory_.wi(slot)));
+  return load_matrix(*tensors.wo, memory_.wo(slot));
+}
+
+Result<void> ExpertLoader::load_matrix(const model::TensorInfo& tensor, std::span<std::byte> destination) {
+  staging_.resize(tensor.bytes);
+  SIDA_TRY(model_.weights().read(tensor, staging_));
+  pack(staging_.data(), tensor.dtype, tensor.shape[0], tensor.shape[1], memory_.shape().dtype, destination);
+  return {};
+}
+
+std::size_t ExpertLoader::staging_bytes(const model::ModelDirectory& model) {
+  if (model.geometry().moe_layers() == 0) return 0;
+  const model::ExpertTensors first = model.expert({LayerId{0}, ExpertId{0}});
+  return std::max(first.wi->bytes, first.wo->bytes);
+}
+
+}  // namespace sida::worker

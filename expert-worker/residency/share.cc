@@ -1,0 +1,49 @@
+#include "expert-worker/residency/share.h"
+
+#include <algorithm>
+
+namespace sida::worker {
+
+void Share::replace_members(std::span<const proto::Member> members, WorkerId self, std::uint32_t slots) {
+  const placement::Owners owners(
+      members, static_cast<std::uint64_t>(moe_layers_) * static_cast<std::uint64_t>(experts_per_layer_));
+  order_.clear();
+  for (std::int32_t layer = 0; layer < moe_layers_; ++layer) {
+    for (std::int32_t expert = 0; expert < experts_per_layer_; ++expert) {
+      const ExpertKey key{LayerId{layer}, ExpertId{expert}};
+      const std::vector<WorkerId> order = owners.of(key);
+      if (!order.empty() && order.front() == self) order_.push_back(key);
+    }
+  }
+  const auto rows = [&](ExpertKey key) {
+    auto found = rows_wanted_.find(key);
+    return found == rows_wanted_.end() ? 0 : found->second;
+  };
+  std::ranges::stable_sort(order_, std::ranges::greater{}, rows);
+  if (order_.size() > slots) order_.resize(slots);
+  own_ = {order_.begin(), order_.end()};
+  next_own_ = 0;
+}
+
+void Share::advise(const proto::Prefetch& prefetch) {
+  for (const proto::Prefetch::Item& item : prefetch.items) {
+    const bool exists = item.key.layer.value >= 0 && item.key.layer.value < moe_layers_ && item.key.expert.value >= 0 &&
+                        item.key.expert.value < experts_per_layer_;
+    if (exists && advised_.size() < prefetch_max_) advised_.push_back(item.key);
+  }
+}
+
+std::optional<Share::Want> Share::next(const SlotTable& slots) {
+  while (!advised_.empty()) {
+    const ExpertKey key = advised_.front();
+    advised_.pop_front();
+    if (slots.state(key) == Residence::kAbsent) return Want{key, true};
+  }
+  while (next_own_ < order_.size()) {
+    const ExpertKey key = order_[next_own_++];
+    if (slots.state(key) == Residence::kAbsent) return Want{key, false};
+  }
+  return std::nullopt;
+}
+
+}  // namespace sida::worker

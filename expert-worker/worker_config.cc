@@ -1,0 +1,71 @@
+#include "expert-worker/worker_config.h"
+
+#include <algorithm>
+#include <fstream>
+#include <limits>
+
+#include "common/config/quantity.h"
+
+namespace sida::worker {
+
+config::Schema describe(WorkerConfig& config) {
+  config::Schema schema("sida-expert-worker", "Holds experts of a model and computes them for routers.");
+  schema.text("listen", config.listen, "where routers connect: ipc:///PATH or tcp://127.0.0.1:PORT (* for any)")
+      .placeholder("ENDPOINT")
+      .required();
+  schema.text("model", config.model, "model directory, as the routers have it").placeholder("DIR").required();
+  schema.text("name", config.name, "name in the cluster; must be unique, and stay over a restart");
+  schema.size("expert-memory", config.expert_memory_bytes, "memory for experts, everything included")
+      .zero_means("all experts, at most 80 % of available memory");
+  schema.choice("dtype", config.dtype, {"auto", "fp32", "bf16"}, "of weights and rows; auto is the checkpoint's");
+  schema.text("cpu-kernel", config.cpu_kernel, "auto, avx512bf16, avx512, avx2 or scalar");
+  schema.integer("threads", config.threads, {1, 1024}, "compute threads");
+  schema.duration("drain-grace", config.drain_grace, "time to finish what is in flight after SIGTERM");
+  schema.choice("log-level", config.log_level, {"debug", "info", "warn", "error"}, "least severe lines on stderr");
+  schema.example("sida-expert-worker --listen ipc:///run/sida/worker-0.sock --model models/demo --expert-memory 64MiB");
+  return schema;
+}
+
+Result<DType> compute_dtype(const std::string& option, DType stored) {
+  if (option == "fp32") return DType::kFloat32;
+  if (option == "bf16") return DType::kBFloat16;
+  if (option == "auto") return stored == DType::kBFloat16 ? DType::kBFloat16 : DType::kFloat32;
+  return fail(ErrorCode::kInvalidArgument, "dtype '" + option + "' is not auto, fp32 or bf16");
+}
+
+Result<MemoryPlan> plan_memory(std::uint64_t configured_bytes, std::uint64_t available_bytes, std::size_t staging_bytes,
+                               std::size_t expert_bytes, std::uint64_t experts_total) {
+  SIDA_CHECK(expert_bytes > 0);
+  const std::uint64_t everything = experts_total * expert_bytes + staging_bytes;
+  const std::uint64_t budget = configured_bytes > 0 ? configured_bytes : std::min(everything, available_bytes / 10 * 8);
+  const std::uint64_t fitting = budget > staging_bytes ? (budget - staging_bytes) / expert_bytes : 0;
+  if (fitting == 0) {
+    return fail(ErrorCode::kInvalidArgument, "expert-memory " + config::format_size(budget) +
+                                                 " holds no expert: one takes " + config::format_size(expert_bytes) +
+                                                 ", and reading it " + config::format_size(staging_bytes));
+  }
+  const std::uint64_t slots =
+      std::min({fitting, experts_total, std::uint64_t{std::numeric_limits<std::uint32_t>::max()}});
+  return MemoryPlan{budget, static_cast<std::uint32_t>(slots)};
+}
+
+std::uint64_t available_memory_bytes() {
+  std::ifstream file("/proc/meminfo");
+  std::string key;
+  std::uint64_t kilobytes = 0;
+  std::string unit;
+  while (file >> key >> kilobytes) {
+    std::getline(file, unit);
+    if (key == "MemAvailable:") return kilobytes * 1024;
+  }
+  return 0;
+}
+
+std::string data_endpoint(const std::string& control_endpoint) {
+  if (control_endpoint.starts_with("tcp://")) {
+    return control_endpoint.substr(0, control_endpoint.rfind(':')) + ":*";
+  }
+  return control_endpoint + "-data";
+}
+
+}  // namespace sida::worker

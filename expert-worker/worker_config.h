@@ -1,0 +1,47 @@
+// The expert-worker's configuration, and what follows from it for a model.
+#pragma once
+
+#include <chrono>
+#include <cstdint>
+#include <string>
+
+#include "common/base/result.h"
+#include "common/config/schema.h"
+#include "common/model/model_directory.h"
+#include "expert-worker/residency/slot_memory.h"
+
+namespace sida::worker {
+
+struct WorkerConfig {
+  std::string listen;             // Endpoint of the control link; the data endpoint is derived from it.
+  std::string model;              // Directory.
+  std::string name = "worker-0";  // Unique in a cluster; placement hashes it.
+  std::uint64_t expert_memory_bytes =
+      0;                       // Slots and the buffer for reading. 0: all experts, at most 80 % of free memory.
+  std::string dtype = "auto";  // auto: the checkpoint's; fp16 computes in fp32.
+  std::string cpu_kernel = "auto";
+  std::int64_t threads = 1;                       // Compute threads.
+  std::chrono::milliseconds drain_grace{10'000};  // After SIGTERM, for what is in flight.
+  std::string log_level = "info";
+};
+
+config::Schema describe(WorkerConfig& config);
+
+// kInvalidArgument on an unknown name. `stored` is the checkpoint's.
+Result<DType> compute_dtype(const std::string& option, DType stored);
+
+struct MemoryPlan {
+  std::uint64_t budget_bytes = 0;
+  std::uint32_t slots = 0;  // At most the model's experts.
+};
+// What fits into the budget besides `staging_bytes`. kInvalidArgument when that is not even one expert.
+Result<MemoryPlan> plan_memory(std::uint64_t configured_bytes, std::uint64_t available_bytes, std::size_t staging_bytes,
+                               std::size_t expert_bytes, std::uint64_t experts_total);
+
+// Memory that the system can still give without swapping, bytes.
+std::uint64_t available_memory_bytes();
+
+// "ipc://a.sock" gives "ipc://a.sock-data", "tcp://host:port" gives "tcp://host:*".
+std::string data_endpoint(const std::string& control_endpoint);
+
+}  // namespace sida::worker

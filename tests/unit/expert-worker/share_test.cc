@@ -1,0 +1,91 @@
+#include "expert-worker/residency/share.h"
+
+#include <gmock/gmock.h>
+#include <gtest/gtest.h>
+
+#include <set>
+
+namespace sida::worker {
+namespace {
+
+constexpr std::int32_t kLayers = 2;
+constexpr std::int32_t kExperts = 8;
+
+proto::Member member(std::uint64_t id, std::uint32_t slots) {
+  proto::Member result;
+  result.worker = WorkerId{id};
+  result.name = "worker-" + std::to_string(id);
+  result.capacity.slots = slots;
+  return result;
+}
+
+ExpertKey key(int layer, int expert) {
+  return {LayerId{layer}, ExpertId{expert}};
+}
+
+void load(SlotTable& slots, ExpertKey what) {
+  slots.end_load(*slots.begin_load(what, [](ExpertKey) { return true; }), true);
+}
+
+std::vector<ExpertKey> everything_wanted(Share& share) {
+  const SlotTable slots(16);
+  std::vector<ExpertKey> keys;
+  while (auto want = share.next(slots)) keys.push_back(want->key);
+  return keys;
+}
+
+TEST(Share, IsEverythingForAWorkerAlone) {
+  Share share(kLayers, kExperts, 100);
+  share.replace_members(std::vector{member(1, 16)}, WorkerId{1}, 16);
+  EXPECT_EQ(everything_wanted(share).size(), 16U);
+}
+
+TEST(Share, DividesTheModelAmongWorkersWithoutOverlap) {
+  const std::vector members{member(1, 16), member(2, 16)};
+  Share first(kLayers, kExperts, 100);
+  Share second(kLayers, kExperts, 100);
+  first.replace_members(members, WorkerId{1}, 16);
+  second.replace_members(members, WorkerId{2}, 16);
+  std::multiset<ExpertKey> both;
+  for (ExpertKey k : everything_wanted(first)) both.insert(k);
+  for (ExpertKey k : everything_wanted(second)) both.insert(k);
+  EXPECT_EQ(both.size(), 16U);
+  EXPECT_EQ(std::set<ExpertKey>(both.begin(), both.end()).size(), 16U);
+}
+
+TEST(Share, StopsAtTheSlotsAndTakesTheMostWanted) {
+  Share share(kLayers, kExperts, 100);
+  share.wanted(key(1, 5), 10);
+  share.wanted(key(0, 3), 20);
+  share.replace_members(std::vector{member(1, 2)}, WorkerId{1}, 2);
+  EXPECT_THAT(everything_wanted(share), testing::ElementsAre(key(0, 3), key(1, 5)));
+  EXPECT_TRUE(share.owns(key(0, 3)));
+  EXPECT_FALSE(share.owns(key(0, 0)));
+}
+
+TEST(Share, PutsAdviceFirst) {
+  Share share(kLayers, kExperts, 100);
+  share.replace_members(std::vector{member(1, 16)}, WorkerId{1}, 16);
+  share.advise({{{key(1, 7), 3}, {key(1, 2), 1}}});
+  const auto keys = everything_wanted(share);
+  ASSERT_GE(keys.size(), 2U);
+  EXPECT_EQ(keys[0], key(1, 7));
+  EXPECT_EQ(keys[1], key(1, 2));
+}
+
+TEST(Share, SkipsWhatIsThere) {
+  Share share(kLayers, kExperts, 100);
+  SlotTable slots(16);
+  load(slots, key(1, 7));
+  share.advise({{{key(1, 7), 3}}});
+  EXPECT_FALSE(share.next(slots));
+}
+
+TEST(Share, IgnoresAdviceOutOfRangeOrBeyondTheLimit) {
+  Share share(kLayers, kExperts, 1);
+  share.advise({{{key(2, 0), 1}, {key(0, 8), 1}, {key(-1, 0), 1}, {key(1, 1), 1}, {key(1, 2), 1}}});
+  EXPECT_THAT(everything_wanted(share), testing::ElementsAre(key(1, 1)));
+}
+
+}  // namespace
+}  // namespace sida::worker

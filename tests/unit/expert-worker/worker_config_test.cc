@@ -1,0 +1,51 @@
+#include "expert-worker/worker_config.h"
+
+#include <gmock/gmock.h>
+#include <gtest/gtest.h>
+
+namespace sida::worker {
+namespace {
+
+TEST(PlanMemory, CountsTheReadBufferAgainstTheBudget) {
+  const auto plan = plan_memory(1000, 0, 100, 300, 50);
+  ASSERT_TRUE(plan);
+  EXPECT_EQ(plan->slots, 3U);
+  EXPECT_EQ(plan->budget_bytes, 1000U);
+}
+
+TEST(PlanMemory, TakesNoMoreSlotsThanTheModelHasExperts) {
+  EXPECT_EQ(plan_memory(1'000'000, 0, 100, 300, 50)->slots, 50U);
+}
+
+TEST(PlanMemory, HoldsEverythingByDefaultWhenItFits) {
+  const auto plan = plan_memory(0, 1'000'000, 100, 300, 50);
+  ASSERT_TRUE(plan);
+  EXPECT_EQ(plan->slots, 50U);
+  EXPECT_EQ(plan->budget_bytes, 15'100U);
+}
+
+TEST(PlanMemory, LeavesAFifthOfTheMemoryByDefault) {
+  EXPECT_EQ(plan_memory(0, 1000, 100, 300, 50)->slots, 2U);
+}
+
+TEST(PlanMemory, RefusesABudgetBelowOneExpert) {
+  const auto plan = plan_memory(399, 0, 100, 300, 50);
+  ASSERT_FALSE(plan);
+  EXPECT_EQ(plan.error().code, ErrorCode::kInvalidArgument);
+}
+
+TEST(ComputeDtype, FollowsTheCheckpointButComputesHalfPrecisionInSingle) {
+  EXPECT_EQ(compute_dtype("auto", DType::kFloat16), DType::kFloat32);
+  EXPECT_EQ(compute_dtype("auto", DType::kBFloat16), DType::kBFloat16);
+  EXPECT_EQ(compute_dtype("auto", DType::kFloat32), DType::kFloat32);
+  EXPECT_EQ(compute_dtype("bf16", DType::kFloat32), DType::kBFloat16);
+  EXPECT_FALSE(compute_dtype("fp8", DType::kFloat32));
+}
+
+TEST(DataEndpoint, IsDerivedFromTheControlEndpoint) {
+  EXPECT_EQ(data_endpoint("ipc:///run/sida/w.sock"), "ipc:///run/sida/w.sock-data");
+  EXPECT_EQ(data_endpoint("tcp://127.0.0.1:5000"), "tcp://127.0.0.1:*");
+}
+
+}  // namespace
+}  // namespace sida::worker

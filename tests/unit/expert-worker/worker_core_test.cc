@@ -1,0 +1,374 @@
+#include "expert-worker/core/worker_core.h"
+
+#include <gmock/gmock.h>
+#include <gtest/gtest.h>
+
+namespace sida::worker {
+namespace {
+
+using std::chrono::microseconds;
+using std::chrono::milliseconds;
+using std::chrono::seconds;
+using testing::HasSubstr;
+using testing::IsEmpty;
+using testing::SizeIs;
+
+constexpr PeerId kControl{1};
+constexpr PeerId kTensor{2};
+constexpr RouterId kRouter{7};
+constexpr WorkerId kSelf{42};
+constexpr LayerId kLayer{0};
+
+template <typename Action>
+std::vector<Action> all(const WorkerActions& actions) {
+  std::vector<Action> result;
+  for (const WorkerAction& action : actions) {
+    if (const auto* wanted = std::get_if<Action>(&action)) result.push_back(*wanted);
+  }
+  return result;
+}
+
+// Messages of one type among those sent on either link.
+template <typename Message>
+std::vector<Message> sent(const WorkerActions& actions) {
+  std::vector<Message> result;
+  const auto keep = [&](const proto::Message& message) {
+    if (const auto* wanted = std::get_if<Message>(&message)) result.push_back(*wanted);
+  };
+  for (const SendControl& send : all<SendControl>(actions)) keep(send.message);
+  for (const SendTensor& send : all<SendTensor>(actions)) keep(send.message);
+  return result;
+}
+
+class WorkerCoreTest : public testing::Test {
+ protected:
+  static WorkerIdentity identity(std::uint32_t slots) {
+    WorkerIdentity result;
+    result.welcome.worker = kSelf;
+    result.welcome.name = "worker-0";
+    result.welcome.capacity = {.expert_bytes = 100, .slots = slots};
+    result.compute_dtype = DType::kFloat32;
+    result.d_model = 4;
+    result.moe_layers = 2;
+    result.experts_per_layer = 8;
+    return result;
+  }
+
+  void begin(std::uint32_t slots, WorkerLimits limits = {}) {
+    core.emplace(identity(slots), limits, now);
+    core->control_message(kControl, hello(), now);
+    core->tensor_message(kTensor, hello(), now);
+  }
+
+  static proto::Hello hello() {
+    proto::Hello result;
+    result.router = kRouter;
+    return result;
+  }
+
+  proto::Dispatch dispatch(std::vector<proto::Dispatch::Group> groups) {
+    std::uint32_t rows = 0;
+    for (const auto& group : groups) rows += group.rows;
+    return {.id = {.router = kRouter, .step = StepId{1}, .layer = kLayer, .part = part++},
+            .groups = std::move(groups),
+            .shape = {DType::kFloat32, rows, 4}};
+  }
+
+  WorkerActions send(const proto::Dispatch& what) { return core->tensor_message(kTensor, what, now); }
+  WorkerActions loaded(const LoadExpert& load) { return core->load_ended(load.slot, {}, microseconds(1000), now); }
+  WorkerActions computed(const ComputeGroups& work) {
+    return core->compute_ended(work.job, work.groups, microseconds(10), now);
+  }
+  // Loads the expert by a dispatch of its own.
+  void make_resident(std::int32_t expert) {
+    auto actions = send(dispatch({{ExpertId{expert}, 1}}));
+    for (const LoadExpert& load : all<LoadExpert>(actions)) {
+      for (const ComputeGroups& work : all<ComputeGroups>(loaded(load))) computed(work);
+    }
+  }
+
+  TimePoint now{};
+  std::uint32_t part = 0;
+  std::optional<WorkerCore> core;
+};
+
+TEST_F(WorkerCoreTest, WelcomesARouterOfTheSameModel) {
+  core.emplace(identity(4), WorkerLimits{}, now);
+  EXPECT_THAT(sent<proto::Welcome>(core->control_message(kControl, hello(), now)), SizeIs(1));
+}
+
+TEST_F(WorkerCoreTest, RefusesARouterOfAnotherModelAndSaysWhy) {
+  core.emplace(identity(4), WorkerLimits{}, now);
+  auto other = hello();
+  other.model[0] = 0xab;
+  const auto refusals = sent<proto::Refuse>(core->control_message(kControl, other, now));
+  ASSERT_THAT(refusals, SizeIs(1));
+  EXPECT_EQ(refusals[0].code, ErrorCode::kMismatch);
+  EXPECT_THAT(refusals[0].message, HasSubstr("ab0000000000"));
+}
+
+TEST_F(WorkerCoreTest, RefusesARouterThatComputesInAnotherDtype) {
+  core.emplace(identity(4), WorkerLimits{}, now);
+  auto other = hello();
+  other.compute_dtype = DType::kBFloat16;
+  const auto refusals = sent<proto::Refuse>(core->control_message(kControl, other, now));
+  ASSERT_THAT(refusals, SizeIs(1));
+  EXPECT_THAT(refusals[0].message, HasSubstr("bf16"));
+}
+
+TEST_F(WorkerCoreTest, RefusesAnotherProtocolVersion) {
+  core.emplace(identity(4), WorkerLimits{}, now);
+  const auto actions = core->malformed(kControl, {ErrorCode::kMismatch, "protocol version 9"}, true);
+  EXPECT_THAT(sent<proto::Refuse>(actions), SizeIs(1));
+}
+
+TEST_F(WorkerCoreTest, CountsAndDropsWhatIsMalformed) {
+  begin(4);
+  EXPECT_THAT(core->malformed(kControl, {ErrorCode::kMalformedMessage, "no"}, true), IsEmpty());
+  EXPECT_THAT(core->tensor_message(PeerId{99}, dispatch({{ExpertId{0}, 1}}), now), IsEmpty()) << "it did not greet";
+  auto foreign = dispatch({{ExpertId{0}, 1}});
+  foreign.id.router = RouterId{8};
+  EXPECT_THAT(send(foreign), IsEmpty());
+  EXPECT_EQ(core->counters().malformed_messages, 3U);
+}
+
+TEST_F(WorkerCoreTest, ReadsAMissingExpertThenComputesThenAnswers) {
+  begin(4);
+  const auto work = dispatch({{ExpertId{3}, 2}});
+  const auto first = send(work);
+  ASSERT_THAT(all<AdmitJob>(first), SizeIs(1));
+  ASSERT_THAT(sent<proto::Estimate>(first), SizeIs(1));
+  ASSERT_THAT(all<LoadExpert>(first), SizeIs(1));
+  EXPECT_EQ(all<LoadExpert>(first)[0].key, (ExpertKey{kLayer, ExpertId{3}}));
+
+  const auto second = all<ComputeGroups>(loaded(all<LoadExpert>(first)[0]));
+  ASSERT_THAT(second, SizeIs(1));
+  EXPECT_EQ(second[0].groups[0].rows, 2U);
+
+  const auto done = all<FinishJob>(computed(second[0]));
+  ASSERT_THAT(done, SizeIs(1));
+  EXPECT_EQ(done[0].peer, kTensor);
+  EXPECT_EQ(done[0].result.id, work.id);
+  EXPECT_EQ(done[0].result.shape, work.shape);
+  EXPECT_EQ(done[0].result.misses, 1U);
+  EXPECT_EQ(done[0].result.hits, 0U);
+}
+
+TEST_F(WorkerCoreTest, ComputesWhatIsResidentWhileItReadsTheRest) {
+  begin(4);
+  make_resident(1);
+  const auto actions = send(dispatch({{ExpertId{0}, 2}, {ExpertId{1}, 3}}));
+  const auto computes = all<ComputeGroups>(actions);
+  ASSERT_THAT(computes, SizeIs(1));
+  ASSERT_THAT(computes[0].groups, SizeIs(1));
+  EXPECT_EQ(computes[0].groups[0].first_row, 2U);
+  ASSERT_THAT(all<LoadExpert>(actions), SizeIs(1));
+  EXPECT_THAT(all<FinishJob>(computed(computes[0])), IsEmpty());
+  const auto rest = all<ComputeGroups>(loaded(all<LoadExpert>(actions)[0]));
+  ASSERT_THAT(rest, SizeIs(1));
+  const auto done = all<FinishJob>(computed(rest[0]));
+  ASSERT_THAT(done, SizeIs(1));
+  EXPECT_EQ(done[0].result.hits, 1U);
+  EXPECT_EQ(done[0].result.misses, 1U);
+}
+
+TEST_F(WorkerCoreTest, ServesALaterDispatchThatHitsBeforeAnEarlierOneThatMisses) {
+  begin(4);
+  make_resident(1);
+  send(dispatch({{ExpertId{0}, 1}}));
+  EXPECT_THAT(all<ComputeGroups>(send(dispatch({{ExpertId{1}, 1}}))), SizeIs(1));
+}
+
+TEST_F(WorkerCoreTest, AnswersADispatchLargerThanItsMemory) {
+  begin(1);
+  auto actions = send(dispatch({{ExpertId{0}, 1}, {ExpertId{1}, 1}, {ExpertId{2}, 1}}));
+  std::size_t loads = 0;
+  while (all<FinishJob>(actions).empty()) {
+    if (const auto load = all<LoadExpert>(actions); !load.empty()) {
+      ++loads;
+      actions = loaded(load[0]);
+    } else {
+      const auto work = all<ComputeGroups>(actions);
+      ASSERT_THAT(work, SizeIs(1));
+      actions = computed(work[0]);
+    }
+  }
+  EXPECT_EQ(loads, 3U);
+}
+
+TEST_F(WorkerCoreTest, EstimatesOncePerDispatchByTheReadsInFront) {
+  begin(8, {.first_load_time = milliseconds(10)});
+  EXPECT_EQ(sent<proto::Estimate>(send(dispatch({{ExpertId{0}, 1}})))[0].remaining, milliseconds(10));
+  const auto second = sent<proto::Estimate>(send(dispatch({{ExpertId{1}, 1}, {ExpertId{2}, 1}, {ExpertId{3}, 1}})));
+  ASSERT_THAT(second, SizeIs(1));
+  EXPECT_GE(second[0].remaining, milliseconds(30));
+  EXPECT_LE(second[0].remaining, milliseconds(40));
+}
+
+TEST_F(WorkerCoreTest, LimitsReadsUnderWay) {
+  begin(8, {.loads_in_flight_max = 2});
+  const auto actions = send(dispatch({{ExpertId{0}, 1}, {ExpertId{1}, 1}, {ExpertId{2}, 1}}));
+  const auto loads = all<LoadExpert>(actions);
+  ASSERT_THAT(loads, SizeIs(2));
+  EXPECT_THAT(all<LoadExpert>(loaded(loads[0])), SizeIs(1));
+}
+
+TEST_F(WorkerCoreTest, FailsADispatchWhoseExpertIsDamagedAndServesTheNext) {
+  begin(4);
+  const auto damaged = dispatch({{ExpertId{0}, 1}});
+  const auto load = all<LoadExpert>(send(damaged));
+  ASSERT_THAT(load, SizeIs(1));
+  const auto actions = core->load_ended(load[0].slot, fail(ErrorCode::kIo, "bad sector"), microseconds(1), now);
+  const auto failures = sent<proto::DispatchFailure>(actions);
+  ASSERT_THAT(failures, SizeIs(1));
+  EXPECT_EQ(failures[0].id, damaged.id);
+  EXPECT_EQ(failures[0].code, ErrorCode::kIo);
+  EXPECT_THAT(all<DropJob>(actions), SizeIs(1));
+  EXPECT_THAT(all<LoadExpert>(send(dispatch({{ExpertId{0}, 1}}))), SizeIs(1)) << "it is tried again";
+}
+
+TEST_F(WorkerCoreTest, KeepsTheRowsOfAFailedDispatchUntilItsComputationEnds) {
+  begin(4);
+  make_resident(1);
+  const auto actions = send(dispatch({{ExpertId{0}, 1}, {ExpertId{1}, 1}}));
+  const auto failed =
+      core->load_ended(all<LoadExpert>(actions)[0].slot, fail(ErrorCode::kIo, "bad"), microseconds(1), now);
+  EXPECT_THAT(sent<proto::DispatchFailure>(failed), SizeIs(1));
+  EXPECT_THAT(all<DropJob>(failed), IsEmpty());
+  const auto ended = computed(all<ComputeGroups>(actions)[0]);
+  EXPECT_THAT(all<DropJob>(ended), SizeIs(1));
+  EXPECT_THAT(all<FinishJob>(ended), IsEmpty());
+}
+
+TEST_F(WorkerCoreTest, RefusesWhatItsQueueCannotHold) {
+  begin(4, {.jobs_max = 1});
+  send(dispatch({{ExpertId{0}, 1}}));
+  const auto failures = sent<proto::DispatchFailure>(send(dispatch({{ExpertId{0}, 1}})));
+  ASSERT_THAT(failures, SizeIs(1));
+  EXPECT_EQ(failures[0].code, ErrorCode::kOverloaded);
+}
+
+TEST_F(WorkerCoreTest, RefusesRowsThatDoNotFitTheModel) {
+  begin(4);
+  EXPECT_EQ(sent<proto::DispatchFailure>(send(dispatch({{ExpertId{8}, 1}})))[0].code, ErrorCode::kInvalidArgument);
+  auto wide = dispatch({{ExpertId{0}, 1}});
+  wide.shape.columns = 5;
+  EXPECT_EQ(sent<proto::DispatchFailure>(send(wide))[0].code, ErrorCode::kMismatch);
+  auto deep = dispatch({{ExpertId{0}, 1}});
+  deep.id.layer = LayerId{2};
+  EXPECT_EQ(sent<proto::DispatchFailure>(send(deep))[0].code, ErrorCode::kInvalidArgument);
+}
+
+TEST_F(WorkerCoreTest, DropsACancelledDispatch) {
+  begin(4);
+  const auto work = dispatch({{ExpertId{0}, 1}});
+  const auto load = all<LoadExpert>(send(work));
+  EXPECT_THAT(all<DropJob>(core->tensor_message(kTensor, proto::Cancel{work.id}, now)), SizeIs(1));
+  EXPECT_THAT(all<ComputeGroups>(loaded(load[0])), IsEmpty());
+  EXPECT_EQ(core->jobs(), 0U);
+}
+
+TEST_F(WorkerCoreTest, DropsTheDispatchesOfAPeerThatIsGone) {
+  begin(4);
+  send(dispatch({{ExpertId{0}, 1}}));
+  EXPECT_THAT(all<DropJob>(core->tensor_peer_gone(kTensor, now)), SizeIs(1));
+  EXPECT_EQ(core->jobs(), 0U);
+}
+
+TEST_F(WorkerCoreTest, LoadsItsShareWhenNoRosterCame) {
+  begin(4, {.roster_grace = milliseconds(500)});
+  EXPECT_THAT(all<LoadExpert>(core->tick(0, now)), IsEmpty());
+  now += milliseconds(500);
+  auto loads = all<LoadExpert>(core->tick(0, now));
+  std::size_t count = 0;
+  while (!loads.empty()) {
+    ASSERT_THAT(loads, SizeIs(1)) << "one at a time, so that demand waits for at most one";
+    ++count;
+    loads = all<LoadExpert>(loaded(loads[0]));
+  }
+  EXPECT_EQ(count, 4U);
+}
+
+TEST_F(WorkerCoreTest, LoadsOnlyItsOwnShareOfARoster) {
+  begin(16);
+  proto::Roster roster{.epoch = 1, .members = {}};
+  roster.members.push_back({.worker = kSelf, .name = "worker-0", .capacity = {.slots = 16}, .covered_layers = {}});
+  roster.members.push_back(
+      {.worker = WorkerId{2}, .name = "worker-1", .capacity = {.slots = 16}, .covered_layers = {}});
+  const placement::Owners owners(roster.members, 16);
+  auto loads = all<LoadExpert>(core->control_message(kControl, roster, now));
+  std::size_t count = 0;
+  while (!loads.empty()) {
+    EXPECT_EQ(owners.of(loads[0].key).front(), kSelf);
+    ++count;
+    loads = all<LoadExpert>(loaded(loads[0]));
+  }
+  EXPECT_GT(count, 0U);
+  EXPECT_LT(count, 16U);
+}
+
+TEST_F(WorkerCoreTest, LoadsWhatItIsAdvisedTo) {
+  begin(4);
+  const proto::Prefetch advice{{{{LayerId{1}, ExpertId{5}}, 3}}};
+  const auto loads = all<LoadExpert>(core->control_message(kControl, advice, now));
+  ASSERT_THAT(loads, SizeIs(1));
+  EXPECT_EQ(loads[0].key, (ExpertKey{LayerId{1}, ExpertId{5}}));
+}
+
+TEST_F(WorkerCoreTest, ReadsWhatIsDemandedBeforeWhatIsExpected) {
+  begin(4);
+  const proto::Prefetch advice{{{{LayerId{1}, ExpertId{5}}, 3}, {{LayerId{1}, ExpertId{6}}, 3}}};
+  core->control_message(kControl, advice, now);
+  const auto demanded = all<LoadExpert>(send(dispatch({{ExpertId{0}, 1}})));
+  ASSERT_THAT(demanded, SizeIs(1)) << "it does not wait for the expert being read";
+  EXPECT_EQ(demanded[0].key, (ExpertKey{kLayer, ExpertId{0}}));
+}
+
+TEST_F(WorkerCoreTest, BeatsWithProgress) {
+  begin(4);
+  const auto beats = sent<proto::Heartbeat>(core->tick(123, now));
+  ASSERT_THAT(beats, SizeIs(1));
+  EXPECT_EQ(beats[0].progress, 123U);
+  EXPECT_FALSE(beats[0].busy);
+  EXPECT_EQ(core->next_tick(), now + kHeartbeatInterval);
+}
+
+TEST_F(WorkerCoreTest, IsBusyOnlyWhileItComputes) {
+  begin(4);
+  const auto load = all<LoadExpert>(send(dispatch({{ExpertId{0}, 1}})));
+  EXPECT_FALSE(sent<proto::Heartbeat>(core->tick(0, now))[0].busy);
+  loaded(load[0]);
+  now += kHeartbeatInterval;
+  EXPECT_TRUE(sent<proto::Heartbeat>(core->tick(0, now))[0].busy);
+}
+
+TEST_F(WorkerCoreTest, TellsWhatIsResident) {
+  begin(4);
+  make_resident(3);
+  now += seconds(1);
+  const auto residency = sent<proto::Residency>(core->tick(0, now));
+  ASSERT_THAT(residency, SizeIs(1));
+  EXPECT_THAT(residency[0].resident, testing::Contains(ExpertKey{kLayer, ExpertId{3}}));
+  EXPECT_EQ(residency[0].rows_served, 1U);
+  EXPECT_EQ(residency[0].misses, 1U);
+}
+
+TEST_F(WorkerCoreTest, ForgetsASilentRouter) {
+  begin(4, {.router_timeout = seconds(10)});
+  now += seconds(11);
+  EXPECT_THAT(sent<proto::Heartbeat>(core->tick(0, now)), IsEmpty());
+}
+
+TEST_F(WorkerCoreTest, FinishesWhatItHasWhenItDrainsAndTakesNothingNew) {
+  begin(4);
+  const auto load = all<LoadExpert>(send(dispatch({{ExpertId{0}, 1}})));
+  EXPECT_THAT(sent<proto::Draining>(core->drain(now)), SizeIs(1));
+  EXPECT_FALSE(core->drained());
+  EXPECT_EQ(sent<proto::DispatchFailure>(send(dispatch({{ExpertId{0}, 1}})))[0].code, ErrorCode::kUnavailable);
+  const auto work = all<ComputeGroups>(loaded(load[0]));
+  EXPECT_THAT(all<FinishJob>(computed(work[0])), SizeIs(1));
+  EXPECT_TRUE(core->drained());
+}
+
+}  // namespace
+}  // namespace sida::worker
