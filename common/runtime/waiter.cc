@@ -18,4 +18,9 @@ void wait_readable(std::span<const int> descriptors, TimePoint until) {
   ppoll(polled.data(), polled.size(), &timeout, nullptr);
 }
 
+bool is_readable(int descriptor) {
+  pollfd polled{descriptor, POLLIN, 0};
+  return poll(&polled, 1, 0) == 1;
+}
+
 }  // namespace sida

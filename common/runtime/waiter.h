@@ -11,4 +11,7 @@ namespace sida {
 // then drains everything it owns, whatever woke it.
 void wait_readable(std::span<const int> descriptors, TimePoint until);
 
+// Whether one descriptor is readable now.
+bool is_readable(int descriptor);
+
 }  // namespace sida

@@ -8,7 +8,6 @@
 #include <vector>
 
 #include "common/runtime/waiter.h"
-#include "tests/unit/common/runtime/readable.h"
 
 namespace sida {
 namespace {

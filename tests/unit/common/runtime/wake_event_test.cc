@@ -2,7 +2,7 @@
 
 #include <gtest/gtest.h>
 
-#include "tests/unit/common/runtime/readable.h"
+#include "common/runtime/waiter.h"
 
 namespace sida {
 namespace {

@@ -1,0 +1,97 @@
+#include "predictor/core/predictor_agent.h"
+
+#include <spdlog/spdlog.h>
+
+#include <array>
+#include <utility>
+
+#include "common/proto/codec.h"
+#include "common/runtime/waiter.h"
+
+namespace sida::predictor {
+namespace {
+
+// Messages taken in one turn, so that a flood does not keep heartbeats and answers waiting.
+constexpr int kMessagesPerTurn = 256;
+// A peer that sends nonsense fills no disk.
+constexpr std::chrono::seconds kMalformedLogInterval{1};
+
+}  // namespace
+
+PredictorAgent::PredictorAgent(PredictorIdentity identity, std::unique_ptr<HashFunction> function,
+                               std::unique_ptr<transport::ControlServer> link, PredictorLimits limits)
+    : core_(std::move(identity), function->info(), limits), function_(std::move(function)), link_(std::move(link)) {}
+
+void PredictorAgent::run(int stop_descriptor) {
+  const std::array descriptors{link_->wake_descriptor(), stop_descriptor};
+  while (!is_readable(stop_descriptor)) {
+    if (!turn(steady_now())) wait_readable(descriptors, core_.next_tick());
+  }
+  carry_out(core_.drain());
+}
+
+bool PredictorAgent::turn(TimePoint now) {
+  carry_out(core_.tick(now));
+  // The link is read after all else, since a send may take its wake-up away.
+  const bool worked = work();
+  return receive(now) || worked;
+}
+
+bool PredictorAgent::receive(TimePoint now) {
+  for (int taken = 0; taken < kMessagesPerTurn; ++taken) {
+    auto received = link_->receive();
+    if (!received) return taken > 0;
+    auto envelope = proto::decode(received->message.bytes());
+    if (!envelope) {
+      count_malformed(envelope.error(), now);
+      continue;
+    }
+    const auto routers_before = core_.routers();
+    carry_out(core_.received(received->peer, envelope->message, now));
+    if (core_.routers() != routers_before) spdlog::info("router greeted routers={}", core_.routers());
+  }
+  return true;
+}
+
+bool PredictorAgent::work() {
+  const Work work = core_.take_work();
+  if (work.empty()) return false;
+  std::vector<Source> sources;
+  for (const SourceWork& source : work.sources) {
+    sources.push_back({source.tokens, source.k});
+    states_[source.key] = function_->begin(source.tokens);
+  }
+  std::vector<DecoderInput> inputs;
+  for (const StepWork& step : work.steps) inputs.push_back({states_[step.key].get(), step.token, step.k});
+  auto predicted = function_->predict(sources);
+  carry_out(core_.finished(work, std::move(predicted), function_->advance(inputs)));
+  return true;
+}
+
+void PredictorAgent::carry_out(const PredictorActions& actions) {
+  for (const PredictorAction& action : actions) {
+    if (const auto* dropped = std::get_if<DropState>(&action)) {
+      states_.erase(dropped->key);
+    } else {
+      send(std::get<Send>(action));
+    }
+  }
+}
+
+void PredictorAgent::send(const Send& action) {
+  const auto sent = link_->send(action.router, transport::Frame::take(proto::encode({{}, action.message})));
+  if (sent) return;
+  ++unsent_messages_;
+  if (sent.error().code != ErrorCode::kUnavailable) return;  // Advice may be lost.
+  carry_out(core_.router_gone(action.router));
+  spdlog::info("router gone routers={}", core_.routers());
+}
+
+void PredictorAgent::count_malformed(const Error& error, TimePoint now) {
+  ++malformed_messages_;
+  if (now < next_malformed_log_) return;
+  next_malformed_log_ = now + kMalformedLogInterval;
+  spdlog::warn("malformed message count={} error=\"{}\"", malformed_messages_, error.message);
+}
+
+}  // namespace sida::predictor

@@ -1,0 +1,42 @@
+// The predictor's one thread: carries out what PredictorCore decides, over a control link and with a hash function.
+#pragma once
+
+#include <map>
+#include <memory>
+
+#include "common/transport/control_link.h"
+#include "predictor/core/predictor_core.h"
+#include "predictor/hash/hash_function.h"
+
+namespace sida::predictor {
+
+class PredictorAgent {
+ public:
+  PredictorAgent(PredictorIdentity identity, std::unique_ptr<HashFunction> function,
+                 std::unique_ptr<transport::ControlServer> link, PredictorLimits limits);
+
+  // Serves until `stop_descriptor` is readable; then tells its routers that it leaves.
+  void run(int stop_descriptor);
+
+  // One turn of the loop. False when there was nothing to do.
+  bool turn(TimePoint now);
+
+  [[nodiscard]] const PredictorCore& core() const { return core_; }
+
+ private:
+  bool receive(TimePoint now);
+  bool work();
+  void carry_out(const PredictorActions& actions);
+  void send(const Send& action);
+  void count_malformed(const Error& error, TimePoint now);
+
+  PredictorCore core_;
+  std::unique_ptr<HashFunction> function_;
+  std::unique_ptr<transport::ControlServer> link_;
+  std::map<SequenceKey, std::unique_ptr<SequenceState>> states_;  // Of the core's sequences that were worked on.
+  std::uint64_t malformed_messages_ = 0;
+  std::uint64_t unsent_messages_ = 0;
+  TimePoint next_malformed_log_{};
+};
+
+}  // namespace sida::predictor

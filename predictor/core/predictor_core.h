@@ -1,0 +1,138 @@
+// What a predictor does with the messages of its routers: whom it greets, what it computes next, what it answers. No
+// I/O, no clock, no hash function: (event, time) in, actions out, and work that the shell has computed.
+#pragma once
+
+#include <cstdint>
+#include <deque>
+#include <map>
+#include <string>
+#include <variant>
+#include <vector>
+
+#include "common/proto/messages.h"
+#include "common/runtime/clock.h"
+#include "common/transport/control_link.h"
+#include "predictor/core/sequence_table.h"
+#include "predictor/hash/hash_function.h"
+
+namespace sida::predictor {
+
+// What happens at a limit stands beside it. A prediction that is not made costs its router time, never correctness.
+struct PredictorLimits {
+  std::size_t routers_max = 64;                     // Further ones get no answer.
+  std::chrono::seconds router_silence_max{10};      // Then the router and its sequences are forgotten.
+  std::size_t sequences_max = 65536;                // The one untouched for longest makes room.
+  std::chrono::seconds sequence_idle_max{15 * 60};  // Then its state is dropped.
+  std::size_t waiting_tokens_max = 1U << 20U;       // Predicts and Advances beyond are not answered.
+  std::size_t batch_tokens_max = 4096;              // A longer source is a batch of its own.
+};
+
+// How many tokens of a source one HashTableEntries carries: the first answer leaves early and fits an envelope,
+// whatever the model.
+inline constexpr std::uint32_t kTokensPerMessage = 64;
+static_assert(kTokensPerMessage * proto::kMaxLayers * proto::kMaxExpertsPerToken <= proto::kMaxEntries);
+
+struct PredictorIdentity {
+  WorkerId incarnation;
+  std::string name;
+  std::string software_version;
+  proto::Fingerprint model{};
+  std::uint32_t process_id = 0;
+};
+
+// What the shell does next, in order.
+struct Send {
+  transport::PeerId router;
+  proto::Message message;
+};
+struct DropState {
+  SequenceKey key;
+};
+using PredictorAction = std::variant<Send, DropState>;
+using PredictorActions = std::vector<PredictorAction>;
+
+// What the shell computes next with the hash function, sources first. A source also begins its sequence's state.
+struct SourceWork {
+  SequenceKey key;
+  std::vector<std::int32_t> tokens;
+  std::uint8_t k = 1;
+};
+struct StepWork {
+  SequenceKey key;
+  std::uint32_t position = 0;
+  std::int32_t token = 0;
+  std::uint8_t k = 1;
+};
+struct Work {
+  std::vector<SourceWork> sources;
+  std::vector<StepWork> steps;
+  [[nodiscard]] bool empty() const { return sources.empty() && steps.empty(); }
+};
+
+// Counters since start.
+struct PredictorCounters {
+  std::uint64_t sources = 0;
+  std::uint64_t source_tokens = 0;
+  std::uint64_t steps = 0;
+  std::uint64_t refused_routers = 0;
+  std::uint64_t ignored_messages = 0;  // From strangers, or of a kind or sequence that means nothing here.
+  std::uint64_t dropped_overload = 0;  // Beyond waiting_tokens_max.
+};
+
+// One thread.
+class PredictorCore {
+ public:
+  PredictorCore(PredictorIdentity identity, HashFunctionInfo function, PredictorLimits limits);
+
+  PredictorActions received(transport::PeerId from, const proto::Message& message, TimePoint now);
+
+  // The oldest waiting work, as much as a batch may have, of sequences that are not forgotten. A sequence's steps come
+  // after its source. Empty when nothing waits.
+  Work take_work();
+  // `sources[i]` and `steps[i]` answer those of `work`.
+  PredictorActions finished(const Work& work, std::vector<Predictions> sources, std::vector<Predictions> steps);
+
+  // Heartbeats, and what has expired.
+  PredictorActions tick(TimePoint now);
+  [[nodiscard]] TimePoint next_tick() const { return next_tick_; }
+
+  // The link found the router gone.
+  PredictorActions router_gone(transport::PeerId router);
+  // The process is about to end: routers send nothing new.
+  PredictorActions drain() const;
+
+  [[nodiscard]] const PredictorCounters& counters() const { return counters_; }
+  [[nodiscard]] std::size_t routers() const { return routers_.size(); }
+  [[nodiscard]] std::size_t sequences() const { return sequences_.size(); }
+
+ private:
+  struct Router {
+    RouterId id;
+    TimePoint last_heard;
+  };
+  using Waiting = std::variant<SourceWork, StepWork>;
+
+  PredictorActions hello(transport::PeerId from, const proto::Hello& hello, TimePoint now);
+  PredictorActions predict(transport::PeerId from, const proto::Predict& predict, TimePoint now);
+  void advance(transport::PeerId from, const proto::Advance& advance, TimePoint now);
+  // Unless its sequence has been forgotten meanwhile.
+  void add_to_batch(Waiting waiting, Work& work) const;
+  bool wait(Waiting waiting, std::size_t tokens);
+  [[nodiscard]] std::uint8_t fitting_k(std::uint8_t wanted) const;
+  [[nodiscard]] proto::Message welcome() const;
+  void answer_source(const SourceWork& work, const Predictions& predictions, PredictorActions& actions) const;
+  void answer_step(const StepWork& work, Predictions predictions, PredictorActions& actions) const;
+
+  PredictorIdentity identity_;
+  HashFunctionInfo function_;
+  PredictorLimits limits_;
+  std::map<transport::PeerId, Router> routers_;
+  SequenceTable sequences_;
+  std::deque<Waiting> waiting_;
+  std::size_t waiting_tokens_ = 0;
+  std::uint64_t progress_ = 0;
+  TimePoint next_tick_{};
+  PredictorCounters counters_;
+};
+
+}  // namespace sida::predictor

@@ -1,0 +1,43 @@
+// A predictor directory: predictor.json says what kind of hash function it holds, and the function's files lie beside
+// it. All of it is untrusted input.
+#pragma once
+
+#include <cstdint>
+#include <filesystem>
+#include <memory>
+#include <optional>
+#include <string>
+
+#include "common/base/result.h"
+#include "common/model/model_directory.h"
+#include "predictor/hash/hash_function.h"
+
+namespace sida::predictor {
+
+// What a hash function must fit.
+struct ServedModel {
+  model::ModelGeometry geometry;
+  std::int64_t vocab_size = 0;
+  std::int64_t num_experts = 0;
+  proto::Fingerprint fingerprint{};
+};
+
+ServedModel served_model(const model::ModelDirectory& model);
+
+// predictor.json.
+struct PredictorCard {
+  std::string kind;
+  std::int64_t k = 0;
+  std::string file;                        // Beside predictor.json.
+  std::optional<std::string> fingerprint;  // Of the model that it was made for, 64 hexadecimal digits.
+};
+
+// kNotFound without the file; kInvalidModel, with the file and key named, when it is damaged.
+Result<PredictorCard> read_predictor_card(const std::filesystem::path& directory);
+
+// The hash function, whatever its kind. kNotFound, kInvalidModel (damaged, or an unknown kind), kMismatch (made for
+// another model), each with what to do. Reads the whole directory; blocks on disk.
+Result<std::unique_ptr<HashFunction>> open_hash_function(const std::filesystem::path& directory,
+                                                         const ServedModel& model);
+
+}  // namespace sida::predictor

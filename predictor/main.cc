@@ -1,0 +1,62 @@
+// sida-predictor: one thread that reads a control link, runs the hash function and answers. main waits for the end.
+#include <spdlog/spdlog.h>
+#include <unistd.h>
+
+#include <cstdio>
+#include <thread>
+
+#include "common/base/random_id.h"
+#include "common/base/version.h"
+#include "common/config/configure.h"
+#include "common/logging/logging.h"
+#include "common/runtime/shutdown_signal.h"
+#include "common/runtime/wake_event.h"
+#include "common/transport/transport.h"
+#include "predictor/core/predictor_agent.h"
+#include "predictor/hash/predictor_directory.h"
+#include "predictor/predictor_config.h"
+
+namespace sida::predictor {
+namespace {
+
+Result<void> run(const PredictorConfig& config) {
+  SIDA_TRY(start_logging(config.name, config.log_level));
+  const auto model = model::ModelDirectory::open(config.model);
+  if (!model) return tl::unexpected(model.error());
+  auto function = open_hash_function(config.predictor, served_model(*model));
+  if (!function) return tl::unexpected(function.error());
+  const auto transport = transport::make_zeromq_transport({});
+  auto link = transport->serve_control(config.listen);
+  if (!link) return tl::unexpected(link.error());
+
+  const PredictorIdentity identity{.incarnation = WorkerId{random_id()},
+                                   .name = config.name,
+                                   .software_version = std::string(version()),
+                                   .model = model->fingerprint(),
+                                   .process_id = static_cast<std::uint32_t>(getpid())};
+  spdlog::info("ready endpoint={} model={} kind={}", (*link)->endpoint(), model::to_hex(model->fingerprint()),
+               (*function)->info().kind);
+  PredictorAgent agent(identity, std::move(*function), std::move(*link), {});
+  WakeEvent stop;
+  std::thread thread([&] { agent.run(stop.descriptor()); });
+  const std::string signal = wait_for_shutdown_signal();
+  spdlog::info("stopping signal={}", signal);
+  stop.signal();
+  thread.join();
+  spdlog::info("stopped sources={} steps={}", agent.core().counters().sources, agent.core().counters().steps);
+  return {};
+}
+
+}  // namespace
+}  // namespace sida::predictor
+
+int main(int argc, char** argv) {
+  sida::block_shutdown_signals();
+  sida::predictor::PredictorConfig config;
+  auto schema = sida::predictor::describe(config);
+  if (const auto exit_code = sida::config::configure(schema, argc, argv)) return *exit_code;
+  const auto done = sida::predictor::run(config);
+  if (done) return 0;
+  std::fprintf(stderr, "error: %s: %s\n", std::string(name(done.error().code)).c_str(), done.error().message.c_str());
+  return exit_code(done.error().code);
+}

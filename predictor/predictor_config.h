@@ -1,0 +1,20 @@
+// The predictor process's configuration.
+#pragma once
+
+#include <string>
+
+#include "common/config/schema.h"
+
+namespace sida::predictor {
+
+struct PredictorConfig {
+  std::string listen;     // Endpoint of the control link.
+  std::string model;      // Directory.
+  std::string predictor;  // Directory.
+  std::string name = "predictor-0";
+  std::string log_level = "info";
+};
+
+config::Schema describe(PredictorConfig& config);
+
+}  // namespace sida::predictor
