@@ -62,7 +62,7 @@ int exit_code(ErrorCode code);
 // Leaves the enclosing function with the error of a Result<void>-like expression.
 #define SIDA_TRY(expression)                                                      \
   do {                                                                            \
-    if (auto sida_try_result = (expression); !sida_try_result) {                  \
+    if (auto&& sida_try_result = (expression); !sida_try_result) {                \
       return ::tl::unexpected<::sida::Error>(std::move(sida_try_result).error()); \
     }                                                                             \
   } while (false)
