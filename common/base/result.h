@@ -59,10 +59,15 @@ int exit_code(ErrorCode code);
 #define SIDA_CHECK(expression) \
   ((expression) ? static_cast<void>(0) : ::sida::check_failed(#expression, __FILE__, __LINE__))
 
-// Leaves the enclosing function with the error of a Result<void>-like expression.
-#define SIDA_TRY(expression)                                                      \
-  do {                                                                            \
-    if (auto&& sida_try_result = (expression); !sida_try_result) {                \
-      return ::tl::unexpected<::sida::Error>(std::move(sida_try_result).error()); \
-    }                                                                             \
+#define SIDA_CONCAT_INNER(a, b) a##b
+#define SIDA_CONCAT(a, b) SIDA_CONCAT_INNER(a, b)
+#define SIDA_TRY_AS(result, expression)                                  \
+  do {                                                                   \
+    if (auto&& result = (expression); !result) {                         \
+      return ::tl::unexpected<::sida::Error>(std::move(result).error()); \
+    }                                                                    \
   } while (false)
+
+// Leaves the enclosing function with the error of a Result<void>-like expression. The expression may hold a lambda with
+// a SIDA_TRY of its own.
+#define SIDA_TRY(expression) SIDA_TRY_AS(SIDA_CONCAT(sida_try_, __LINE__), expression)
