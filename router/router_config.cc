@@ -1,6 +1,7 @@
-#include "router/core/router_config.h"
+#include "router/router_config.h"
 
 #include "common/config/quantity.h"
+#include "common/logging/logging.h"
 
 namespace sida::router {
 
@@ -24,7 +25,7 @@ config::Schema describe(RouterConfig& c) {
   schema.integer("waiting-max", c.waiting_max, {1, 1'000'000}, "sequences waiting to start; beyond: 503");
   schema.integer("running-max", c.running_max, {1, 1'000'000}, "sequences running at once");
   schema.integer("rows-max", c.rows_max, {1, 1'000'000}, "token rows computed per step");
-  schema.choice("log-level", c.log_level, {"debug", "info", "warn", "error"}, "least level that is logged");
+  schema.choice("log-level", c.log_level, log_levels(), "least level that is logged");
   schema.rule([&c](std::vector<std::string>& problems) {
     for (const std::string& worker : c.workers) {
       if (auto parsed = parse_worker(worker); !parsed) problems.push_back(parsed.error().message);

@@ -14,10 +14,8 @@
 namespace sida::router {
 
 struct RouterConfig {
-  std::string model;                             // Directory.
-  std::string host = "127.0.0.1";                // Of the public port.
-  std::int64_t port = 8000;                      // 0: any free one.
-  std::int64_t admin_port = 8001;                // On loopback. 0: any free one.
+  std::string model;  // Directory.
+  HttpOptions http;
   std::vector<std::string> workers;              // NAME=ENDPOINT
   std::vector<std::string> predictor_endpoints;  // Empty: no predictor.
   std::string dtype = "auto";                    // auto: the checkpoint's; fp16 computes in fp32.

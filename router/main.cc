@@ -1,0 +1,78 @@
+// sida-router: three threads. HTTP takes requests and posts jobs to the router agent; the router agent composes steps
+// and posts them to the trunk; the trunk computes, sends rows to the expert-workers and reads them back.
+#include <spdlog/spdlog.h>
+
+#include <cstdio>
+#include <filesystem>
+#include <memory>
+#include <string>
+#include <thread>
+
+#include "common/config/configure.h"
+#include "common/logging/logging.h"
+#include "common/model/model_directory.h"
+#include "common/runtime/shutdown_signal.h"
+#include "common/tokenizer/tokenizer.h"
+#include "common/transport/transport.h"
+#include "router/http/http_server.h"
+#include "router/router_config.h"
+#include "router/router_process.h"
+
+namespace sida::router {
+namespace {
+
+ServedModel served_model(const RouterConfig& config, const model::ModelDirectory& model,
+                         const tokenizer::Tokenizer* tokenizer) {
+  return {.name = config.served_model_name.empty() ? std::filesystem::weakly_canonical(model.path()).filename().string()
+                                                   : config.served_model_name,
+          .tokenizer = tokenizer,
+          .vocab_size = static_cast<std::int32_t>(model.config().vocab_size),
+          .pad_token_id = model.config().pad_token_id,
+          .eos_token_ids = model.config().eos_token_ids};
+}
+
+Result<void> serve(const RouterConfig& config) {
+  auto model = model::ModelDirectory::open(config.model);
+  if (!model) return tl::unexpected(std::move(model).error());
+  for (const std::string& warning : model->warnings()) spdlog::warn("model warning=\"{}\"", warning);
+  auto tokenizer = tokenizer::load_tokenizer(config.model);
+  if (!tokenizer && tokenizer.error().code != ErrorCode::kNotFound) return tl::unexpected(tokenizer.error());
+
+  const auto transport = transport::make_zeromq_transport({});
+  auto router = RouterProcess::start(config, *model, *transport);
+  if (!router) return tl::unexpected(std::move(router).error());
+  auto server = HttpServer::listen(config.http, served_model(config, *model, tokenizer ? tokenizer->get() : nullptr),
+                                   (*router)->engine());
+  if (!server) return tl::unexpected(std::move(server).error());
+
+  std::thread http_thread([&] { (*server)->run(); });
+  spdlog::info("ready port={} admin_port={} workers={}", (*server)->port(), (*server)->admin_port(),
+               config.workers.size());
+  spdlog::info("stopping signal={}", wait_for_shutdown_signal());
+  (*server)->stop();
+  http_thread.join();
+  router->reset();  // Before the server goes: its last answers are posted there.
+  return {};
+}
+
+int report(const Result<void>& result) {
+  if (result) return 0;
+  std::fprintf(stderr, "error: %s: %s\n", std::string(name(result.error().code)).c_str(),
+               result.error().message.c_str());
+  return exit_code(result.error().code);
+}
+
+}  // namespace
+}  // namespace sida::router
+
+int main(int argc, char** argv) {
+  sida::router::RouterConfig config;
+  auto schema = sida::router::describe(config);
+  if (const auto code = sida::config::configure(schema, argc, argv)) return *code;
+  if (const auto logging = sida::start_logging("router", config.log_level); !logging) {
+    return sida::router::report(logging);
+  }
+  // Before any thread starts, so that every thread inherits the mask.
+  sida::block_shutdown_signals();
+  return sida::router::report(sida::router::serve(config));
+}
