@@ -1,0 +1,71 @@
+#include "tests/support/in_process_cluster.h"
+
+#include <future>
+#include <stdexcept>
+#include <utility>
+
+#include "common/runtime/waiter.h"
+
+namespace sida::testing {
+namespace {
+
+template <typename T>
+T value_of(Result<T> result) {
+  if (!result) throw std::runtime_error(result.error().message);
+  return std::move(*result);
+}
+
+std::size_t ready_workers(const router::RouterStatus& status) {
+  std::size_t ready = 0;
+  for (const auto& process : status.processes) {
+    ready += process.role == "expert-worker" && process.state == "ready" ? 1 : 0;
+  }
+  return ready;
+}
+
+}  // namespace
+
+InProcessCluster::InProcessCluster(const Options& options)
+    : model_(value_of(model::ModelDirectory::open(options.model))),
+      transport_(transport::make_in_process_transport({})) {
+  router::RouterConfig config;
+  config.model = options.model;
+  config.dtype = options.dtype;
+  config.cpu_kernel = options.cpu_kernel;
+  config.threads = options.threads;
+  for (int index = 0; index < options.workers; ++index) {
+    worker::WorkerConfig worker;
+    worker.name = "worker-" + std::to_string(index);
+    worker.listen = "inproc://" + worker.name;
+    worker.model = options.model;
+    worker.dtype = options.dtype;
+    worker.cpu_kernel = options.cpu_kernel;
+    worker.threads = options.threads;
+    workers_.push_back(value_of(
+        worker::ExpertWorker::start(worker, value_of(model::ModelDirectory::open(options.model)), *transport_)));
+    threads_.emplace_back([started = workers_.back().get()] { started->run(); });
+    config.workers.push_back(worker.name + "=" + worker.listen);
+  }
+  router_ = value_of(router::RouterProcess::start(config, model_, *transport_));
+  const TimePoint deadline = steady_now() + std::chrono::seconds(60);
+  while (ready_workers(router_->engine().status()) < workers_.size()) {
+    if (steady_now() > deadline) throw std::runtime_error("the workers are not ready within a minute");
+    wait_readable({}, steady_now() + std::chrono::milliseconds(5));
+  }
+}
+
+InProcessCluster::~InProcessCluster() {
+  router_.reset();
+  for (const auto& worker : workers_) worker->stop();
+  for (std::thread& thread : threads_) thread.join();
+}
+
+router::JobResult InProcessCluster::run(router::Job job) {
+  std::promise<Result<router::JobResult>> answered;
+  auto answer = answered.get_future();
+  job.done = [&](Result<router::JobResult> result) { answered.set_value(std::move(result)); };
+  if (auto submitted = engine().submit(std::move(job)); !submitted) throw std::runtime_error(submitted.error().message);
+  return value_of(answer.get());
+}
+
+}  // namespace sida::testing
