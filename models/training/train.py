@@ -1,0 +1,207 @@
+"""Trains the demo model: `python train.py --out build/demo-model --steps 6000`.
+
+Resumes from the last checkpoint under --out. The learning rate rises, stays, and falls to zero over the last
+part; the averaged weights kept beside it are good to use at any time, which is what each export contains.
+"""
+
+import argparse
+import json
+import time
+from dataclasses import asdict
+from pathlib import Path
+
+import numpy as np
+import torch
+from torch.nn import functional as F
+
+from batches import Batch, SpanHider, held_out_batches, training_streams, word_starts
+from switch_model import Geometry, SwitchModel, shift_right
+from weights import export
+
+# Share of the micro-batches by progress: easy tasks first, the pair task more later, infilling throughout.
+CURRICULUM = (
+    (0.0, {"dictionary": 0.30, "bible": 0.10, "short": 0.45, "pair": 0.10, "long": 0.05}),
+    (0.25, {"dictionary": 0.25, "bible": 0.07, "short": 0.35, "pair": 0.25, "long": 0.08}),
+    (0.55, {"dictionary": 0.20, "bible": 0.05, "short": 0.30, "pair": 0.35, "long": 0.10}),
+)
+MICRO_BATCHES = 2
+BALANCE_WEIGHT, Z_WEIGHT = 0.01, 0.001
+AVERAGE_EVERY, AVERAGE_DECAY = 5, 0.98
+VALIDATION = {"short": 1200, "pair": 1000, "long": 70, "dictionary": 300, "bible": 100}
+
+
+def weights_at(progress: float) -> dict[str, float]:
+    return [weights for begin, weights in CURRICULUM if progress >= begin][-1]
+
+
+def learning_rate(step: int, options) -> float:
+    """Of the peak: a straight rise, a plateau, a straight fall over the last `--decay` steps."""
+    return min(1.0, (step + 1) / options.warm_up, max(0.0, (options.steps - step) / max(1, options.decay)))
+
+
+def losses(model: SwitchModel, batch: Batch) -> tuple[torch.Tensor, torch.Tensor]:
+    """The task's mean cross-entropy, and the auxiliary losses of all gates together."""
+    real = batch.target != 0
+    hidden = model.hidden(batch.source, shift_right(batch.target), real)
+    loss = F.cross_entropy(model.logits(hidden[real]).float(), batch.target[real])
+    routings = model.routings().values()
+    return loss, sum(BALANCE_WEIGHT * r.balance_loss + Z_WEIGHT * r.z_loss for r in routings)
+
+
+def normalised_entropy(experts: torch.Tensor, count: int) -> float:
+    share = torch.bincount(experts.flatten(), minlength=count).double()
+    share = share[share > 0] / share.sum()
+    return float(-(share * share.log()).sum() / np.log(count))
+
+
+@torch.no_grad()
+def validate(model: SwitchModel, held_out: dict[str, list[Batch]], device: str) -> dict[str, float]:
+    """Share of answers that are right (of hidden tokens, for infilling), and the least even use of experts."""
+    model.eval()
+    figures, used = {}, {}
+    for task, batches in held_out.items():
+        right = total = 0
+        for batch in batches:
+            source, target = batch.source.to(device), batch.target.to(device)
+            real = target != 0
+            best = model.logits(model.hidden(source, shift_right(target), real)).argmax(dim=-1)
+            text = real & (target < model.geometry.vocab_size - 100) & (target != 1)  # no sentinels, no end
+            right, total = right + int((best == target)[text].sum()), total + int(text.sum())
+            for layer, routing in model.routings().items():
+                mask = source != 0 if layer.startswith("encoder") else real
+                used.setdefault(layer, []).append(routing.experts[mask].cpu())
+        figures[task] = right / total
+    figures["entropy"] = min(normalised_entropy(torch.cat(e), model.geometry.num_experts) for e in used.values())
+    model.train()
+    return figures
+
+
+class Trainer:
+    def __init__(self, options):
+        self.options, self.out = options, options.out
+        torch.manual_seed(options.seed)
+        self.geometry = Geometry(num_experts=options.experts)
+        self.model = SwitchModel(self.geometry).to(options.device)
+        self.optimizer = torch.optim.AdamW(self.model.parameters(), lr=options.lr, betas=(0.9, 0.98),
+                                           weight_decay=options.weight_decay, fused=True)
+        self.average = {n: p.detach().clone() for n, p in self.model.named_parameters()}
+        data, tokenizer = self.out / "data", self.out / "tokenizer"
+        hider = SpanHider(word_starts(tokenizer), self.geometry.vocab_size)
+        self.streams = training_streams(data, hider, options.seed, options.batch_scale)
+        self.held_out = {t: held_out_batches(data, "valid", t, hider, n) for t, n in VALIDATION.items()}
+        self.step, self.seconds, self.tokens = 0, 0.0, 0
+        self.recent: dict[str, float] = {}
+
+    def log(self, text: str) -> None:
+        line = f"{time.strftime('%H:%M:%S')} {text}"
+        print(line, flush=True)
+        with (self.out / "train.log").open("a") as file:
+            file.write(line + "\n")
+
+    def save(self) -> None:
+        state = {"model": self.model.state_dict(), "optimizer": self.optimizer.state_dict(), "average": self.average,
+                 "step": self.step, "seconds": self.seconds, "tokens": self.tokens, "recent": self.recent,
+                 "random": torch.get_rng_state(), "drawn": {n: s.drawn for n, s in self.streams.items()}}
+        torch.save(state, self.out / "checkpoint.new")
+        (self.out / "checkpoint.new").replace(self.out / "checkpoint.pt")
+
+    def resume(self) -> None:
+        path = self.out / "checkpoint.pt"
+        if not path.exists():
+            return
+        state = torch.load(path, map_location=self.options.device, weights_only=True)
+        self.model.load_state_dict(state["model"])
+        self.optimizer.load_state_dict(state["optimizer"])
+        self.average, self.step, self.seconds = state["average"], state["step"], state["seconds"]
+        self.tokens, self.recent = state["tokens"], state["recent"]
+        torch.set_rng_state(state["random"].cpu())
+        for name, drawn in state["drawn"].items():
+            self.streams[name].skip_to(drawn)
+        self.log(f"resumed at step {self.step}")
+
+    def draw(self) -> list[Batch]:
+        weights = weights_at(self.step / self.options.steps)
+        rng = np.random.default_rng((self.options.seed, self.step))
+        names = rng.choice(list(weights), size=MICRO_BATCHES, replace=False, p=list(weights.values()))
+        return [self.streams[str(n)].next() for n in names]
+
+    def train_step(self) -> None:
+        for group in self.optimizer.param_groups:
+            group["lr"] = self.options.lr * learning_rate(self.step, self.options)
+        for batch in self.draw():
+            self.tokens += batch.tokens()
+            batch.source, batch.target = batch.source.to(self.options.device), batch.target.to(self.options.device)
+            with torch.autocast(self.options.device, torch.bfloat16, enabled=self.options.bf16):
+                loss, auxiliary = losses(self.model, batch)
+            (loss / MICRO_BATCHES + auxiliary / MICRO_BATCHES).backward()
+            self.recent[batch.task] = 0.98 * self.recent.get(batch.task, loss.item()) + 0.02 * loss.item()
+        torch.nn.utils.clip_grad_norm_(self.model.parameters(), 1.0)
+        self.optimizer.step()
+        self.optimizer.zero_grad(set_to_none=True)
+        self.step += 1
+        if self.step % AVERAGE_EVERY == 0:
+            self.update_average()
+
+    @torch.no_grad()
+    def update_average(self) -> None:
+        decay = min(AVERAGE_DECAY, self.step / (self.step + 20 * AVERAGE_EVERY))
+        torch._foreach_lerp_(list(self.average.values()), [p.detach() for p in self.model.parameters()], 1 - decay)
+
+    def averaged_model(self) -> SwitchModel:
+        model = SwitchModel(self.geometry).to(self.options.device)
+        model.load_state_dict(self.average)
+        return model
+
+    def report(self, begin: float) -> None:
+        rate = self.seconds / self.step
+        losses_now = " ".join(f"{n} {v:.3f}" for n, v in self.recent.items())
+        left = (self.options.steps - self.step) * rate
+        self.log(f"step {self.step}/{self.options.steps}  {self.tokens / self.seconds:.0f} tokens/s  "
+                 f"{rate:.2f} s/step  left {left / 60:.0f} min  loss {losses_now}")
+
+    def validate_and_export(self) -> None:
+        figures = validate(self.averaged_model(), self.held_out, self.options.device)
+        self.log("averaged weights, held out: " + " ".join(f"{n} {v:.3f}" for n, v in figures.items()))
+        with (self.out / "validation.jsonl").open("a") as file:
+            file.write(json.dumps({"step": self.step, "seconds": self.seconds, **figures}) + "\n")
+        state = {n: p.cpu() for n, p in self.average.items()}
+        export(state, self.geometry, self.out / "tokenizer", self.out / "export")
+        (self.out / "export.json").write_text(json.dumps(
+            {"step": self.step, "seconds": round(self.seconds), "tokens": self.tokens, "valid": figures,
+             "drawn": {n: s.drawn for n, s in self.streams.items()}, "geometry": asdict(self.geometry),
+             "options": {k: str(v) for k, v in vars(self.options).items() if k != "out"}}, indent=2) + "\n")
+
+    def run(self) -> None:
+        self.resume()
+        options = self.options
+        while self.step < options.steps:
+            begin = time.monotonic()
+            self.train_step()
+            self.seconds += time.monotonic() - begin
+            if self.step % 50 == 0:
+                self.report(begin)
+            if self.step % options.validate_every == 0 or self.step == options.steps:
+                self.save()
+                self.validate_and_export()
+
+
+def main() -> None:
+    arguments = argparse.ArgumentParser(description=__doc__)
+    arguments.add_argument("--out", type=Path, default=Path("build/demo-model"))
+    arguments.add_argument("--steps", type=int, default=6000)
+    arguments.add_argument("--decay", type=int, default=1500, help="steps of falling learning rate at the end")
+    arguments.add_argument("--warm-up", type=int, default=200)
+    arguments.add_argument("--lr", type=float, default=4e-3)
+    arguments.add_argument("--weight-decay", type=float, default=0.01)
+    arguments.add_argument("--experts", type=int, default=16, help="16 for the shipped model; 64 works too")
+    arguments.add_argument("--batch-scale", type=float, default=1.0, help="1 for a processor; 8 suits a large GPU")
+    arguments.add_argument("--device", default="cpu")
+    arguments.add_argument("--bf16", action="store_true", help="compute products in bf16")
+    arguments.add_argument("--seed", type=int, default=1)
+    arguments.add_argument("--validate-every", type=int, default=300)
+    torch.set_flush_denormal(True)
+    Trainer(arguments.parse_args()).run()
+
+
+if __name__ == "__main__":
+    main()
