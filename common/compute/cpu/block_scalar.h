@@ -45,9 +45,7 @@ struct Block {
     return r;
   }
   static Block load(const float* p) {
-    Block r;
-    std::memcpy(r.lane, p, sizeof r.lane);
-    return r;
+    return each([&](int i) { return p[i]; });
   }
   static Block load_bf16(const void* p) {
     BFloat16 values[16];
@@ -61,7 +59,9 @@ struct Block {
   static Block load_even(const void* p) { return load_of_pairs(p, 0); }
   static Block broadcast_for_pairs(const float* p) { return broadcast(flush_denormal(*p)); }
 
-  void store(float* p) const { std::memcpy(p, lane, sizeof lane); }
+  void store(float* p) const {
+    for (int i = 0; i < 16; ++i) p[i] = lane[i];
+  }
   void store_bf16(void* p) const {
     BFloat16 values[16];
     for (int i = 0; i < 16; ++i) values[i] = to_bfloat16(lane[i]);
