@@ -1,0 +1,75 @@
+// `sida check`: looks a model directory over without starting anything.
+#include <cstdio>
+#include <nlohmann/json.hpp>
+
+#include "cli/generate_output.h"
+#include "cli/verbs.h"
+#include "common/config/configure.h"
+#include "common/model/model_directory.h"
+
+namespace sida::cli {
+namespace {
+
+Result<nlohmann::json> look_over(const std::string& directory) {
+  const auto opened = model::ModelDirectory::open(directory);
+  if (!opened) {
+    // A directory that is not there is as good as an invalid one: exit code 3.
+    return fail(ErrorCode::kInvalidModel, opened.error().message);
+  }
+  const auto& config = opened->config();
+  const auto& geometry = opened->geometry();
+  return nlohmann::json{{"model", directory},
+                        {"fingerprint", model::to_hex(opened->fingerprint())},
+                        {"dtype", name(config.dtype)},
+                        {"d_model", config.d_model},
+                        {"d_ff", config.d_ff},
+                        {"encoder_blocks", geometry.encoder.size()},
+                        {"decoder_blocks", geometry.decoder.size()},
+                        {"encoder_moe_layers", geometry.encoder_moe_layers},
+                        {"decoder_moe_layers", geometry.decoder_moe_layers},
+                        {"experts_per_layer", config.num_experts},
+                        {"expert_capacity", config.expert_capacity},
+                        {"vocab_size", config.vocab_size},
+                        {"warnings", opened->warnings()}};
+}
+
+void print_text(const nlohmann::json& found) {
+  for (const auto& [key, value] : found.items()) {
+    if (key != "warnings") {
+      std::printf("%-20s %s\n", key.c_str(),
+                  value.is_string() ? value.get<std::string>().c_str() : value.dump().c_str());
+    }
+  }
+  for (const auto& warning : found["warnings"]) {
+    std::printf("warning: %s\n", warning.get<std::string>().c_str());
+  }
+  std::printf("ok\n");
+}
+
+}  // namespace
+
+int check(const Arguments& arguments) {
+  std::string model;
+  bool json = false;
+  config::Schema schema("sida check",
+                        "Reads and checks a model directory, without starting anything.\n"
+                        "Exit code 3 when something is invalid.");
+  schema.text("model", model, "model directory").placeholder("DIR").required();
+  schema.toggle("json", json, "print one JSON object");
+  schema.example("sida check --model models/demo");
+  if (const auto exit_code = config::configure(schema, arguments)) {
+    return *exit_code;
+  }
+  const auto found = look_over(model);
+  if (!found) {
+    return report(found.error());
+  }
+  if (json) {
+    std::printf("%s\n", print_json(*found).c_str());
+  } else {
+    print_text(*found);
+  }
+  return 0;
+}
+
+}  // namespace sida::cli

@@ -1,0 +1,48 @@
+#include "cli/cluster_options.h"
+
+namespace sida::cli {
+
+void describe_cluster(config::Schema& schema, ClusterOptions& o, bool model_required) {
+  auto& model = schema.text("model", o.model, "model directory, as Hugging Face writes it").placeholder("DIR");
+  if (model_required) {
+    model.required();
+  }
+  schema.integer("workers", o.workers, {1, 64}, "expert-worker processes");
+  schema.text("host", o.host, "address that the API binds").placeholder("ADDRESS");
+  schema.integer("port", o.port, {0, 65535}, "port of the API").zero_means("any free port");
+  schema.integer("admin-port", o.admin_port, {0, 65535}, "port of dashboard, status and metrics, on loopback")
+      .zero_means("any free port");
+  schema.size("expert-memory", o.expert_memory_bytes, "bytes of experts that all workers hold together")
+      .zero_means("all that fits");
+  schema.choice("routing", o.routing, {"exact", "gated", "predicted"}, "how experts are chosen; exact only, so far");
+  schema
+      .text("predictor", o.predictor,
+            "predictor directory; none: no prediction; auto: the model directory's predictor/, if there is one")
+      .placeholder("DIR|none");
+  schema.choice("dtype", o.dtype, {"auto", "fp32", "bf16"}, "computing type; auto: the checkpoint's, fp16 as fp32");
+  schema.text("served-model-name", o.served_model_name, "name in the API; default: the model directory's")
+      .placeholder("NAME");
+  schema.choice("device", o.device, {"auto", "cpu", "cuda"}, "where experts are computed");
+  schema.text("expert-capacity", o.expert_capacity, "tokens of one sequence per expert: model, none or a number")
+      .placeholder("model|none|N");
+  schema.choice("cpu-kernel", o.cpu_kernel, {"auto", "avx512bf16", "avx512", "avx2", "scalar"},
+                "instruction set; all give the same bits");
+  schema.integer("threads", o.threads, {0, 1024}, "compute threads of the router").zero_means("half of the cores");
+  schema.integer("worker-threads", o.worker_threads, {0, 1024}, "compute threads of each worker")
+      .zero_means("half of the cores, shared by the workers");
+  schema.choice("log-level", o.log_level, {"trace", "debug", "info", "warn", "error", "off"},
+                "least level that is logged");
+  schema.rule([&o](std::vector<std::string>& problems) {
+    if (o.routing != "exact") {
+      problems.push_back("--routing " + o.routing + " is not supported yet: use exact");
+    }
+    if (o.device == "cuda") {
+      problems.emplace_back("--device cuda is not supported by this build: use auto or cpu");
+    }
+    if (o.port != 0 && o.port == o.admin_port) {
+      problems.emplace_back("--port and --admin-port must differ");
+    }
+  });
+}
+
+}  // namespace sida::cli

@@ -1,0 +1,33 @@
+// The options of a cluster on this host, shared by `serve` and by the verbs that start a cluster of their own.
+#pragma once
+
+#include <cstdint>
+#include <string>
+
+#include "common/config/schema.h"
+
+namespace sida::cli {
+
+struct ClusterOptions {
+  std::string model;                      // Directory.
+  std::int64_t workers = 2;               // Expert-worker processes.
+  std::string host = "127.0.0.1";         // Of the public port.
+  std::int64_t port = 8000;               // 0: any free one.
+  std::int64_t admin_port = 8001;         // 0: any free one.
+  std::uint64_t expert_memory_bytes = 0;  // Of all workers together. 0: all that fits.
+  std::string routing = "exact";
+  std::string predictor = "auto";  // Directory, none, or auto: the model directory's predictor/ if it has one.
+  std::string dtype = "auto";
+  std::string served_model_name;  // Empty: the model directory's name.
+  std::string device = "auto";
+  std::string expert_capacity = "model";  // none, model or a number.
+  std::string cpu_kernel = "auto";
+  std::int64_t threads = 0;         // Compute threads of the router. 0: half of the cores.
+  std::int64_t worker_threads = 0;  // Compute threads of each worker. 0: the other half, shared.
+  std::string log_level = "info";
+};
+
+// `model_required`: false for verbs that may use a running cluster instead.
+void describe_cluster(config::Schema& schema, ClusterOptions& options, bool model_required);
+
+}  // namespace sida::cli

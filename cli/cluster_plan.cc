@@ -1,0 +1,87 @@
+#include "cli/cluster_plan.h"
+
+#include <algorithm>
+
+namespace sida::cli {
+namespace {
+
+std::string endpoint(const ClusterPlace& place, const std::string& name) {
+  return "ipc://" + (place.run_directory / (name + ".sock")).string();
+}
+
+std::string worker_name(std::int64_t index) {
+  return "worker-" + std::to_string(index);
+}
+
+ProcessPlan worker_plan(const ClusterOptions& o, const ClusterPlace& place, std::int64_t index) {
+  const std::string name = worker_name(index);
+  const std::int64_t share = std::max<std::int64_t>(1, place.cores / 2 / o.workers);
+  ProcessPlan plan{name, place.programs / "sida-expert-worker", {}};
+  plan.arguments = {
+      "--name",       name,         "--listen",  endpoint(place, name),
+      "--model",      o.model,      "--dtype",   o.dtype,
+      "--cpu-kernel", o.cpu_kernel, "--threads", std::to_string(o.worker_threads > 0 ? o.worker_threads : share),
+      "--log-level",  o.log_level};
+  if (o.expert_memory_bytes > 0) {
+    const auto workers = static_cast<std::uint64_t>(o.workers);
+    plan.arguments.insert(plan.arguments.end(), {"--expert-memory", std::to_string(o.expert_memory_bytes / workers)});
+  }
+  return plan;
+}
+
+ProcessPlan predictor_plan(const ClusterOptions& o, const ClusterPlace& place) {
+  return {"predictor-0",
+          place.programs / "sida-predictor",
+          {"--name", "predictor-0", "--listen", endpoint(place, "predictor-0"), "--model", o.model, "--predictor",
+           place.predictor, "--log-level", o.log_level}};
+}
+
+ProcessPlan router_plan(const ClusterOptions& o, const ClusterPlace& place) {
+  const std::int64_t half = std::max<std::int64_t>(1, place.cores / 2);
+  ProcessPlan plan{"router-0", place.programs / "sida-router", {}};
+  plan.arguments = {"--model",
+                    o.model,
+                    "--host",
+                    o.host,
+                    "--port",
+                    std::to_string(place.port),
+                    "--admin-port",
+                    std::to_string(place.admin_port),
+                    "--dtype",
+                    o.dtype,
+                    "--expert-capacity",
+                    o.expert_capacity,
+                    "--cpu-kernel",
+                    o.cpu_kernel,
+                    "--threads",
+                    std::to_string(o.threads > 0 ? o.threads : half),
+                    "--log-level",
+                    o.log_level};
+  if (!o.served_model_name.empty()) {
+    plan.arguments.insert(plan.arguments.end(), {"--served-model-name", o.served_model_name});
+  }
+  for (std::int64_t index = 0; index < o.workers; ++index) {
+    const std::string name = worker_name(index);
+    plan.arguments.insert(plan.arguments.end(), {"--worker", name + "=" + endpoint(place, name)});
+  }
+  if (!place.predictor.empty()) {
+    plan.arguments.insert(plan.arguments.end(), {"--predictor-endpoint", endpoint(place, "predictor-0")});
+  }
+  return plan;
+}
+
+}  // namespace
+
+std::vector<ProcessPlan> plan_cluster(const ClusterOptions& options, const ClusterPlace& place) {
+  std::vector<ProcessPlan> plans;
+  for (std::int64_t index = 0; index < options.workers; ++index) {
+    plans.push_back(worker_plan(options, place, index));
+  }
+  if (!place.predictor.empty()) {
+    plans.push_back(predictor_plan(options, place));
+  }
+  plans.push_back(router_plan(options, place));
+  return plans;
+}
+
+}  // namespace sida::cli

@@ -1,0 +1,61 @@
+// The `sida` command: a verb, then its flags.
+#include <array>
+#include <cstdio>
+#include <string_view>
+
+#include "cli/error_line.h"
+#include "cli/verbs.h"
+
+namespace sida::cli {
+namespace {
+
+struct Verb {
+  std::string_view name;
+  int (*run)(const Arguments&);
+  std::string_view summary;
+};
+
+constexpr std::array kVerbs{
+    Verb{"serve", serve, "run a whole cluster on this host"},
+    Verb{"generate", generate, "answer one prompt"},
+    Verb{"score", score, "log-probabilities and perplexity of a target"},
+    Verb{"make-model", make_model, "write a model of random weights"},
+    Verb{"check", check, "look a model directory over"},
+    Verb{"status", status, "show a running cluster"},
+    Verb{"version", version, "show version, kernels and devices"},
+};
+
+void print_help() {
+  std::puts("Serves Mixture-of-Experts models that are larger than the memory at hand.\n\nUsage: sida VERB [FLAGS]\n");
+  for (const Verb& verb : kVerbs) {
+    std::printf("  %-12s %s\n", verb.name.data(), verb.summary.data());
+  }
+  std::puts("\nsida VERB --help tells more.");
+}
+
+int run(const Arguments& words) {
+  const std::string_view wanted = words.empty() ? "--help" : std::string_view(words.front());
+  if (wanted == "--help" || wanted == "-h" || wanted == "help") {
+    print_help();
+    return words.empty() ? 2 : 0;
+  }
+  for (const Verb& verb : kVerbs) {
+    if (wanted == verb.name || (wanted == "--version" && verb.name == "version")) {
+      return verb.run(Arguments(words.begin() + 1, words.end()));
+    }
+  }
+  return report({ErrorCode::kInvalidArgument, "unknown verb '" + words.front() + "'; sida --help lists them"});
+}
+
+}  // namespace
+
+int report(const Error& error) {
+  std::fprintf(stderr, "%s\n", format_error_line(error).c_str());
+  return exit_code(error.code);
+}
+
+}  // namespace sida::cli
+
+int main(int argc, char** argv) {
+  return sida::cli::run(sida::cli::Arguments(argv + (argc > 0 ? 1 : 0), argv + argc));
+}

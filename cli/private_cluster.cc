@@ -1,0 +1,131 @@
+#include "cli/private_cluster.h"
+
+#include <csignal>
+#include <filesystem>
+
+#include "cli/error_line.h"
+
+namespace sida::cli {
+namespace {
+
+constexpr std::chrono::minutes kStartPatience{30};  // A model of 29 GB comes from a slow disk in a quarter of that.
+constexpr std::string_view kReady = "ready: ";
+
+}  // namespace
+
+std::vector<std::string> serve_arguments(const ClusterOptions& o) {
+  std::vector<std::string> arguments{"serve",
+                                     "--model",
+                                     o.model,
+                                     "--workers",
+                                     std::to_string(o.workers),
+                                     "--host",
+                                     o.host,
+                                     "--port",
+                                     std::to_string(o.port),
+                                     "--admin-port",
+                                     std::to_string(o.admin_port),
+                                     "--expert-memory",
+                                     std::to_string(o.expert_memory_bytes),
+                                     "--routing",
+                                     o.routing,
+                                     "--predictor",
+                                     o.predictor,
+                                     "--dtype",
+                                     o.dtype,
+                                     "--device",
+                                     o.device,
+                                     "--expert-capacity",
+                                     o.expert_capacity,
+                                     "--cpu-kernel",
+                                     o.cpu_kernel,
+                                     "--threads",
+                                     std::to_string(o.threads),
+                                     "--worker-threads",
+                                     std::to_string(o.worker_threads),
+                                     "--log-level",
+                                     o.log_level};
+  if (!o.served_model_name.empty()) {
+    arguments.insert(arguments.end(), {"--served-model-name", o.served_model_name});
+  }
+  return arguments;
+}
+
+Result<std::unique_ptr<PrivateCluster>> PrivateCluster::start(ClusterOptions options) {
+  options.host = "127.0.0.1";
+  options.port = 0;
+  options.admin_port = 0;
+  std::error_code ignored;
+  const auto self = std::filesystem::read_symlink("/proc/self/exe", ignored);
+  // SIGTERM, so that an orphaned `serve` still ends its own children in order.
+  auto process = ChildProcess::start(self.string(), serve_arguments(options), SIGTERM);
+  if (!process) {
+    return tl::unexpected<Error>(std::move(process).error());
+  }
+  auto cluster = std::make_unique<PrivateCluster>(*std::move(process));
+  SIDA_TRY(cluster->wait_until_ready());
+  return Result<std::unique_ptr<PrivateCluster>>(std::move(cluster));
+}
+
+PrivateCluster::PrivateCluster(ChildProcess process) : process_(std::move(process)) {}
+
+PrivateCluster::~PrivateCluster() {
+  process_.send(SIGTERM);
+  process_.wait_end();
+  if (drain_.joinable()) {
+    drain_.join();
+  }
+}
+
+Result<void> PrivateCluster::wait_until_ready() {
+  const TimePoint deadline = steady_now() + kStartPatience;
+  Error error{ErrorCode::kInternal, "the cluster ended before it was ready; sida serve shows why"};
+  while (steady_now() < deadline) {
+    const auto line =
+        process_.read_line(std::chrono::duration_cast<std::chrono::milliseconds>(deadline - steady_now()));
+    if (!line) {
+      break;
+    }
+    if (line->starts_with(kReady)) {
+      auto url = parse_url(line->substr(kReady.size(), line->find(' ', kReady.size()) - kReady.size()));
+      if (!url) {
+        return tl::unexpected<Error>(std::move(url).error());
+      }
+      url_ = *std::move(url);
+      drain_ = std::thread([this] {
+        while (process_.read_line(std::chrono::hours(24))) {
+        }
+      });
+      return {};
+    }
+    if (auto told = parse_error_line(*line)) {
+      error = *std::move(told);
+    }
+  }
+  return tl::unexpected<Error>(std::move(error));
+}
+
+Result<Target> Target::open(const std::string& url, const ClusterOptions& options) {
+  Target target;
+  if (!url.empty()) {
+    auto parsed = parse_url(url);
+    if (!parsed) {
+      return tl::unexpected<Error>(std::move(parsed).error());
+    }
+    target.url_ = *std::move(parsed);
+    return target;
+  }
+  if (options.model.empty()) {
+    return fail(ErrorCode::kInvalidArgument,
+                "give --model DIR to start a cluster for this, or --url http://HOST:PORT of a running one");
+  }
+  auto cluster = PrivateCluster::start(options);
+  if (!cluster) {
+    return tl::unexpected<Error>(std::move(cluster).error());
+  }
+  target.cluster_ = *std::move(cluster);
+  target.url_ = target.cluster_->url();
+  return target;
+}
+
+}  // namespace sida::cli

@@ -1,0 +1,50 @@
+// A cluster that a verb starts for itself and ends with itself.
+#pragma once
+
+#include <memory>
+#include <string>
+#include <thread>
+
+#include "cli/child_process.h"
+#include "cli/cluster_options.h"
+#include "cli/http_client.h"
+
+namespace sida::cli {
+
+// `sida serve` as a child on free ports. The destructor ends it and waits.
+class PrivateCluster {
+ public:
+  // Blocks until requests are served: seconds to minutes, by the model's size. The error is the one that `sida serve`
+  // told.
+  static Result<std::unique_ptr<PrivateCluster>> start(ClusterOptions options);
+
+  explicit PrivateCluster(ChildProcess process);
+  ~PrivateCluster();
+  PrivateCluster(const PrivateCluster&) = delete;
+  PrivateCluster& operator=(const PrivateCluster&) = delete;
+
+  [[nodiscard]] const Url& url() const { return url_; }
+
+ private:
+  Result<void> wait_until_ready();
+
+  ChildProcess process_;
+  Url url_;
+  std::thread drain_;  // Keeps the pipe from filling up; what comes after "ready" is of no interest.
+};
+
+// The router that a verb talks to: `url` if given, else a private cluster of `options`, which must then name a model.
+class Target {
+ public:
+  static Result<Target> open(const std::string& url, const ClusterOptions& options);
+  [[nodiscard]] const Url& url() const { return url_; }
+
+ private:
+  Url url_;
+  std::unique_ptr<PrivateCluster> cluster_;
+};
+
+// The flags of `sida serve` that give these options.
+std::vector<std::string> serve_arguments(const ClusterOptions& options);
+
+}  // namespace sida::cli

@@ -1,0 +1,141 @@
+// `sida serve`: a whole cluster on this host.
+#include <unistd.h>
+
+#include <cmath>
+#include <cstdio>
+#include <thread>
+
+#include "cli/cluster_plan.h"
+#include "cli/http_client.h"
+#include "cli/run_directory.h"
+#include "cli/supervisor.h"
+#include "cli/verbs.h"
+#include "common/config/configure.h"
+
+namespace sida::cli {
+namespace {
+
+namespace fs = std::filesystem;
+
+// Tells once when the router is ready, and on the way there what it waits for.
+class ReadyWatch {
+ public:
+  ReadyWatch(std::string host, std::uint16_t port, std::uint16_t admin_port)
+      : host_(std::move(host)), port_(port), admin_port_(admin_port) {}
+
+  bool poll() {
+    constexpr std::chrono::milliseconds kPatience{500};
+    const auto answer = http_call({reachable_host(), std::to_string(port_)}, "/health", {}, kPatience);
+    if (answer && answer->status == 200) {
+      std::printf("ready: http://%s:%d dashboard http://127.0.0.1:%d\n", shown_host().c_str(), port_, admin_port_);
+      std::fflush(stdout);
+      return true;
+    }
+    if (answer && answer->body.is_object()) {
+      show_progress(answer->body);
+    }
+    return false;
+  }
+
+ private:
+  void show_progress(const nlohmann::json& health) {
+    const std::string progress =
+        std::to_string(health.value("loaded_percent", 0)) + " %: " + health.value("reason", "starting");
+    if (progress != last_progress_) {
+      std::printf("loading: %s\n", progress.c_str());
+      std::fflush(stdout);
+      last_progress_ = progress;
+    }
+  }
+  // A wildcard address is bound, never asked.
+  [[nodiscard]] std::string reachable_host() const {
+    return host_ == "0.0.0.0" ? "127.0.0.1" : host_ == "::" ? "::1" : host_;
+  }
+  [[nodiscard]] std::string shown_host() const {
+    const std::string host = reachable_host();
+    return host.find(':') == std::string::npos ? host : "[" + host + "]";
+  }
+
+  std::string host_;
+  std::uint16_t port_;
+  std::uint16_t admin_port_;
+  std::string last_progress_;
+};
+
+// What would make every child fail alike is told here, once.
+Result<void> check_directories(const ClusterOptions& options) {
+  std::error_code ignored;
+  if (!fs::is_directory(options.model, ignored)) {
+    return fail(ErrorCode::kInvalidModel, "--model: " + options.model + " is no directory");
+  }
+  const bool named = options.predictor != "auto" && options.predictor != "none";
+  if (named && !fs::is_directory(options.predictor, ignored)) {
+    return fail(ErrorCode::kInvalidModel, "--predictor: " + options.predictor + " is no directory (or write none)");
+  }
+  return {};
+}
+
+std::string predictor_directory(const ClusterOptions& options) {
+  if (options.predictor == "none") {
+    return "";
+  }
+  if (options.predictor != "auto") {
+    return options.predictor;
+  }
+  std::error_code ignored;
+  const fs::path beside = fs::path(options.model) / "predictor";
+  return fs::is_directory(beside, ignored) ? beside.string() : "";
+}
+
+Result<void> run_cluster(const ClusterOptions& options) {
+  SIDA_TRY(check_directories(options));
+  auto port = free_port(options.host, static_cast<std::uint16_t>(options.port));
+  if (!port) {
+    return tl::unexpected<Error>(std::move(port).error());
+  }
+  auto admin_port = free_port("127.0.0.1", static_cast<std::uint16_t>(options.admin_port));
+  if (admin_port && *admin_port == *port) {
+    admin_port = free_port("127.0.0.1", 0);  // Both were free to choose, and the system chose one port twice.
+  }
+  if (!admin_port) {
+    return tl::unexpected<Error>(std::move(admin_port).error());
+  }
+  auto directory = RunDirectory::make();
+  if (!directory) {
+    return tl::unexpected<Error>(std::move(directory).error());
+  }
+  std::error_code ignored;
+  const ClusterPlace place{fs::read_symlink("/proc/self/exe", ignored).parent_path(),
+                           directory->path(),
+                           predictor_directory(options),
+                           *port,
+                           *admin_port,
+                           std::max(1U, std::thread::hardware_concurrency())};
+  ReadyWatch watch(options.host, *port, *admin_port);
+  SupervisorHooks hooks;
+  hooks.line = [](const std::string& process, const std::string& line) {
+    std::fprintf(stderr, "%-11s | %s\n", process.c_str(), line.c_str());
+  };
+  hooks.poll_ready = [&watch] { return watch.poll(); };
+  Supervisor supervisor(plan_cluster(options, place), RestartPolicy{}, std::move(hooks));
+  return supervisor.run();
+}
+
+}  // namespace
+
+int serve(const Arguments& arguments) {
+  ClusterOptions options;
+  config::Schema schema("sida serve",
+                        "Runs a whole cluster on this host: expert-workers, a predictor and a router, as child\n"
+                        "processes. Starts again what dies; ends all of it on SIGINT or SIGTERM.");
+  describe_cluster(schema, options, /*model_required=*/true);
+  schema.example("sida serve --model models/demo");
+  schema.example("sida serve --model switch-base-64 --workers 4 --expert-memory 4GiB --dtype bf16");
+  if (const auto exit_code = config::configure(schema, arguments)) {
+    return *exit_code;
+  }
+  const auto done = run_cluster(options);
+  return done ? 0 : report(done.error());
+}
+
+}  // namespace sida::cli
