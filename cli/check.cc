@@ -6,6 +6,7 @@
 #include "cli/verbs.h"
 #include "common/config/configure.h"
 #include "common/model/model_directory.h"
+#include "common/tokenizer/tokenizer.h"
 
 namespace sida::cli {
 namespace {
@@ -18,6 +19,10 @@ Result<nlohmann::json> look_over(const std::string& directory) {
   }
   const auto& config = opened->config();
   const auto& geometry = opened->geometry();
+  const auto tokenizer = tokenizer::load_tokenizer(directory);
+  if (!tokenizer && tokenizer.error().code != ErrorCode::kNotFound) {
+    return tl::unexpected<Error>(tokenizer.error());
+  }
   return nlohmann::json{{"model", directory},
                         {"fingerprint", model::to_hex(opened->fingerprint())},
                         {"dtype", name(config.dtype)},
@@ -30,6 +35,7 @@ Result<nlohmann::json> look_over(const std::string& directory) {
                         {"experts_per_layer", config.num_experts},
                         {"expert_capacity", config.expert_capacity},
                         {"vocab_size", config.vocab_size},
+                        {"tokenizer", tokenizer ? nlohmann::json((*tokenizer)->vocab_size()) : nlohmann::json()},
                         {"warnings", opened->warnings()}};
 }
 
@@ -52,7 +58,7 @@ int check(const Arguments& arguments) {
   std::string model;
   bool json = false;
   config::Schema schema("sida check",
-                        "Reads and checks a model directory, without starting anything.\n"
+                        "Reads and checks a model directory and its tokenizer, without starting anything.\n"
                         "Exit code 3 when something is invalid.");
   schema.text("model", model, "model directory").placeholder("DIR").required();
   schema.toggle("json", json, "print one JSON object");
