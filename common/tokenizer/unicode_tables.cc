@@ -318,8 +318,12 @@ constexpr CodePointRange kWordRanges[] = {
 
 }  // namespace
 
-std::span<const GraphemeRange> grapheme_ranges() { return kGraphemeRanges; }
+std::span<const GraphemeRange> grapheme_ranges() {
+  return kGraphemeRanges;
+}
 
-std::span<const CodePointRange> word_ranges() { return kWordRanges; }
+std::span<const CodePointRange> word_ranges() {
+  return kWordRanges;
+}
 
 }  // namespace sida::tokenizer

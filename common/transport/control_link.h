@@ -3,8 +3,8 @@
 //
 // Threads: each object belongs to one thread. Nothing here blocks: an agent drains its links, and when a whole turn
 // found nothing to do it waits with common/runtime/waiter.h on the wake descriptors of all of them. A descriptor may be
-// edge-triggered: wait only after receive() has returned nothing since the last send or receive. It tells of messages, not
-// of room: after kOverloaded, try again after the next receive or a short while.
+// edge-triggered: wait only after receive() has returned nothing since the last send or receive. It tells of messages,
+// not of room: after kOverloaded, try again after the next receive or a short while.
 #pragma once
 
 #include <cstdint>

@@ -1,8 +1,8 @@
 // Encodes and decodes the strings of its standard input with the tokeniser of a model directory, for comparison with
 // another implementation (compare_tokenizers.py).
 //
-// In: u32 size and bytes of each string. Out: for each the ids with special tokens as u32 count and i32 each, then the ids
-// decoded with and without special tokens as u32 size and bytes each. All little-endian.
+// In: u32 size and bytes of each string. Out: for each the ids with special tokens as u32 count and i32 each, then the
+// ids decoded with and without special tokens as u32 size and bytes each. All little-endian.
 #include <cstdint>
 #include <cstdio>
 #include <string>
@@ -11,7 +11,9 @@
 
 namespace {
 
-bool read_exactly(void* target, std::size_t size) { return std::fread(target, 1, size, stdin) == size; }
+bool read_exactly(void* target, std::size_t size) {
+  return std::fread(target, 1, size, stdin) == size;
+}
 
 void write_size(std::size_t size) {
   const auto value = static_cast<std::uint32_t>(size);
