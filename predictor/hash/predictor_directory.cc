@@ -29,7 +29,11 @@ bool is_plain_file_name(const std::string& name) {
          name.find('\0') == std::string::npos;
 }
 
-Result<PredictorCard> parse_card(const json& root, const std::filesystem::path& path) {
+}  // namespace
+
+Result<PredictorCard> parse_predictor_card(const std::string& text, const std::filesystem::path& path) {
+  const json root = json::parse(text, nullptr, /*allow_exceptions=*/false);
+  if (root.is_discarded()) return invalid(path, "not valid JSON");
   if (!root.is_object()) return invalid(path, "not a JSON object");
   PredictorCard card;
   const auto* kind = find<json::string_t>(root, "kind");
@@ -56,8 +60,6 @@ Result<PredictorCard> parse_card(const json& root, const std::filesystem::path& 
   return card;
 }
 
-}  // namespace
-
 ServedModel served_model(const model::ModelDirectory& model) {
   return {model.geometry(), model.config().vocab_size, model.config().num_experts, model.fingerprint()};
 }
@@ -66,9 +68,7 @@ Result<PredictorCard> read_predictor_card(const std::filesystem::path& directory
   const std::filesystem::path path = directory / "predictor.json";
   auto text = model::read_text_file(path, kCardBytesMax);
   if (!text) return tl::unexpected(std::move(text).error());
-  const json root = json::parse(*text, nullptr, /*allow_exceptions=*/false);
-  if (root.is_discarded()) return invalid(path, "not valid JSON");
-  return parse_card(root, path);
+  return parse_predictor_card(*text, path);
 }
 
 Result<std::unique_ptr<HashFunction>> open_hash_function(const std::filesystem::path& directory,

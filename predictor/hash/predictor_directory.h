@@ -32,6 +32,9 @@ struct PredictorCard {
   std::optional<std::string> fingerprint;  // Of the model that it was made for, 64 hexadecimal digits.
 };
 
+// `text` of the file at `path`. Errors: kInvalidModel naming file and key.
+Result<PredictorCard> parse_predictor_card(const std::string& text, const std::filesystem::path& path);
+
 // kNotFound without the file; kInvalidModel, with the file and key named, when it is damaged.
 Result<PredictorCard> read_predictor_card(const std::filesystem::path& directory);
 
