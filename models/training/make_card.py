@@ -44,6 +44,17 @@ def layer_rows(routes: dict) -> list[str]:
     return rows
 
 
+def short_of_goal(figures: dict, baselines: dict) -> list[str]:
+    """The goals: a bag of words on each task, three times the commonest token when infilling."""
+    below = [task for task in TASKS if figures[task]["accuracy"] < baselines[task]["bag_of_words"]]
+    below += [f"infilling ({source})" for source, f in figures["infill"].items()
+              if f["accuracy"] < 3 * baselines["infill"][source]["accuracy"]]
+    if not below:
+        return []
+    return ["", f"Still below its goals: {', '.join(below)}. These weights are a first stage; longer training moves them "
+            "(`--init-from models/demo`)."]
+
+
 def card(figures: dict, baselines: dict, routes: dict, run: dict) -> str:
     g = run["geometry"]
     parts = [
@@ -60,6 +71,7 @@ def card(figures: dict, baselines: dict, routes: dict, run: dict) -> str:
         "model on these bf16 weights, computed in fp32, greedy.",
         "", *task_rows(figures, baselines),
         "", *infill_rows(figures, baselines),
+        *short_of_goal(figures, baselines),
         "",
         "Negatives of `pair`: the sentence shows another sense of the word; a sentence of another word with the word put in "
         "its place; a sentence of another word.",
