@@ -13,6 +13,7 @@
 namespace sida::router {
 namespace {
 
+constexpr std::size_t kNamesMax = 4096;        // Incarnations remembered; beyond, only the live ones.
 constexpr std::uint8_t kPredictedExperts = 3;  // k: enough for top-3 hits in the measurements.
 
 proto::Member member_of(const proto::Welcome& welcome, bool draining) {
@@ -109,9 +110,20 @@ void WorkerLinks::send_roster() {
     roster.members.push_back(member_of(*link->core().welcome(), state == PeerState::kDraining));
   }
   owners_ = placement::Owners(roster.members, experts_total_);
+  forget_gone(roster);
   for (const auto& link : links_) {
     if (link->core().ready()) link->send(roster);
   }
+}
+
+void WorkerLinks::forget_gone(const proto::Roster& roster) {
+  const auto gone = [&](const auto& entry) {
+    return std::none_of(roster.members.begin(), roster.members.end(),
+                        [&](const proto::Member& member) { return member.worker == entry.first; });
+  };
+  std::erase_if(residency_, gone);
+  // Names outlive their workers a while: a step in flight may still report rows that they served.
+  if (names_.size() > kNamesMax) std::erase_if(names_, gone);
 }
 
 bool WorkerLinks::take_changed() {

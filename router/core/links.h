@@ -78,6 +78,7 @@ class WorkerLinks {
  private:
   void take_message(PeerLink& link, const proto::Message& message);
   void send_roster();
+  void forget_gone(const proto::Roster& roster);
 
   std::vector<std::unique_ptr<PeerLink>> links_;
   std::uint64_t experts_total_;
