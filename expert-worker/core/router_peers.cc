@@ -63,6 +63,10 @@ std::optional<RouterId> RouterPeers::tensor_router(PeerId peer) const {
   return found == tensor_.end() ? std::nullopt : std::optional(found->second);
 }
 
+bool RouterPeers::knows(RouterId router) const {
+  return std::ranges::any_of(control_, [&](const auto& entry) { return entry.second.router == router; });
+}
+
 bool RouterPeers::take_roster(PeerId peer, proto::Roster roster) {
   Control& control = control_.at(peer);
   if (control.roster && control.roster->epoch > roster.epoch) return false;

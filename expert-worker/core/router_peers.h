@@ -27,6 +27,8 @@ class RouterPeers {
   bool heard_control(PeerId peer, TimePoint now);
   // Nothing when the peer has not greeted.
   [[nodiscard]] std::optional<RouterId> tensor_router(PeerId peer) const;
+  // Greeted on a control link.
+  [[nodiscard]] bool knows(RouterId router) const;
   // True when it changes what the routers say together.
   bool take_roster(PeerId peer, proto::Roster roster);
   void forget_tensor(PeerId peer) { tensor_.erase(peer); }

@@ -42,9 +42,21 @@ WorkerActions WorkerCore::tensor_message(PeerId peer, const proto::Message& mess
     greet(peer, *hello, false, now, actions);
     return actions;
   }
-  const auto router = peers_.tensor_router(peer);
   const auto* dispatch = std::get_if<proto::Dispatch>(&message);
   const auto* cancelled = std::get_if<proto::Cancel>(&message);
+  auto router = peers_.tensor_router(peer);
+  if (!router && dispatch != nullptr) {
+    // Its greeting was lost, or sent to the process before this one.
+    if (!peers_.knows(dispatch->id.router)) {
+      ++counters_.dispatches_refused;
+      actions.emplace_back(
+          SendTensor{peer, proto::DispatchFailure{dispatch->id, ErrorCode::kUnavailable,
+                                                  identity_.welcome.name + " was not greeted by this router yet"}});
+      return actions;
+    }
+    router = dispatch->id.router;
+    peers_.greet_tensor(peer, *router);
+  }
   if (router && dispatch != nullptr && dispatch->id.router == *router) {
     admit(peer, *dispatch, now, actions);
   } else if (router && cancelled != nullptr) {

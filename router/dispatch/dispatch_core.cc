@@ -73,6 +73,7 @@ DispatchActions DispatchCore::result(WorkerId worker, const proto::DispatchResul
     counters_.resends_failed += found->second.superseded ? 0U : 1U;
     fail_part(result.id, {ErrorCode::kMalformedMessage, "result has the wrong shape"}, now, actions);
   } else {
+    workers_.trust(worker);
     accept(take_part(result.id), now, actions);
   }
   send_queued(now, actions);

@@ -35,7 +35,7 @@ void DispatchCore::place(CallId id, Unplaced unplaced, TimePoint now, DispatchAc
   RoutesByWorker routes;
   for (std::int32_t row : unplaced.rows) {
     const ExpertKey key = call.key(row);
-    auto worker = workers_.choose(key, call.avoided_by(row), unplaced.numerics);
+    auto worker = workers_.choose(key, call.avoided_by(row), unplaced.numerics, now);
     if (!worker && unplaced.after_delay) worker = workers_.choose_again(key, call.avoided_by(row));
     if (worker) {
       routes[*worker].push_back({row, key.expert});
@@ -162,6 +162,7 @@ void DispatchCore::hurry(const proto::DispatchId& id, TimePoint now, DispatchAct
   if (late.sent && late.lost_at <= now) {
     counters_.resends_lost += late.superseded ? 0U : 1U;
     actions.emplace_back(CancelPart{late.part.worker, id});
+    workers_.suspect(late.part.worker, now);
     return fail_part(id, {ErrorCode::kUnavailable, "the worker did not answer"}, now, actions);
   }
   late.deadline = now + limits_.part_deadline;  // If nothing can be done now, it is looked at again then.
@@ -173,7 +174,7 @@ void DispatchCore::hurry(const proto::DispatchId& id, TimePoint now, DispatchAct
   for (std::int32_t row : rows) {
     std::vector<WorkerId> avoided = call.avoided_by(row);
     avoided.push_back(late.part.worker);
-    const auto worker = workers_.choose(call.key(row), avoided, late.numerics);
+    const auto worker = workers_.choose(call.key(row), avoided, late.numerics, now);
     if (!worker) return;
     if (!late.sent && !workers_.find(*worker)->queue.empty()) return;  // It would only wait elsewhere.
     routes[*worker].push_back({row, call.key(row).expert});
@@ -184,6 +185,7 @@ void DispatchCore::hurry(const proto::DispatchId& id, TimePoint now, DispatchAct
     if (static_cast<double>(counters_.resends_late + resends) > allowed) return;
     counters_.resends_late += resends;
     late.superseded = true;
+    workers_.suspect(late.part.worker, now);
     call.avoid(rows, late.part.worker);
   } else {
     call.avoid(rows, late.part.worker);

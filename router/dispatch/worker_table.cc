@@ -41,14 +41,35 @@ const std::vector<WorkerId>& WorkerTable::owners(ExpertKey key) {
 }
 
 std::optional<WorkerId> WorkerTable::choose(ExpertKey key, std::span<const WorkerId> avoided,
-                                            std::optional<std::uint64_t> numerics) {
+                                            std::optional<std::uint64_t> numerics, TimePoint now) {
   std::optional<WorkerId> best;
+  int best_faults = 0;
   for (WorkerId worker : owners(key)) {
     if (std::ranges::find(avoided, worker) != avoided.end()) continue;
-    if (!numerics || workers_.at(worker).member.numerics_id == *numerics) return worker;
-    if (!best) best = worker;
+    const bool other_numerics = numerics && workers_.at(worker).member.numerics_id != *numerics;
+    const int faults = (suspected(worker, now) ? 2 : 0) + (other_numerics ? 1 : 0);
+    if (faults == 0) return worker;
+    if (best && faults >= best_faults) continue;
+    best = worker;
+    best_faults = faults;
   }
   return best;
+}
+
+void WorkerTable::suspect(WorkerId worker, TimePoint now) {
+  constexpr std::chrono::seconds kFirstPeriod{5};
+  constexpr std::chrono::seconds kLongestPeriod{60};
+  constexpr std::size_t kSuspicionsMax = 1024;  // Incarnations; many more than ever live at once.
+  if (suspicions_.size() >= kSuspicionsMax) suspicions_.clear();
+  auto [entry, is_new] = suspicions_.try_emplace(worker, Suspicion{now + kFirstPeriod, kFirstPeriod});
+  if (is_new || now < entry->second.until) return;
+  entry->second.period = std::min<Duration>(entry->second.period * 2, kLongestPeriod);
+  entry->second.until = now + entry->second.period;
+}
+
+bool WorkerTable::suspected(WorkerId worker, TimePoint now) const {
+  auto found = suspicions_.find(worker);
+  return found != suspicions_.end() && now < found->second.until;
 }
 
 std::optional<WorkerId> WorkerTable::choose_again(ExpertKey key, std::span<const WorkerId> avoided) {

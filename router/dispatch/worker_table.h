@@ -12,6 +12,7 @@
 #include "common/base/ids.h"
 #include "common/placement/owners.h"
 #include "common/proto/messages.h"
+#include "common/runtime/clock.h"
 
 namespace sida::router {
 
@@ -46,15 +47,29 @@ class WorkerTable {
   // Who may serve the expert, best first; without draining workers. Valid until replace().
   const std::vector<WorkerId>& owners(ExpertKey key);
 
-  // The best owner outside `avoided`, one of `numerics` before all others. Nothing when there is none.
+  // The best owner outside `avoided`: one that is not suspected before one that is, then one of `numerics` before the
+  // others. Nothing when there is none.
   std::optional<WorkerId> choose(ExpertKey key, std::span<const WorkerId> avoided,
-                                 std::optional<std::uint64_t> numerics);
+                                 std::optional<std::uint64_t> numerics, TimePoint now);
   // The first of `avoided` that owns the expert.
   std::optional<WorkerId> choose_again(ExpertKey key, std::span<const WorkerId> avoided);
 
+  // It left a dispatch unanswered. For a while it gets rows only when nobody else can; then it is tried again, and if
+  // it fails again, it is left alone for twice as long. Otherwise every call would wait for it in turn.
+  void suspect(WorkerId worker, TimePoint now);
+  // It answered.
+  void trust(WorkerId worker) { suspicions_.erase(worker); }
+
  private:
+  struct Suspicion {
+    TimePoint until;
+    Duration period{};
+  };
+  [[nodiscard]] bool suspected(WorkerId worker, TimePoint now) const;
+
   const std::uint64_t experts_total_;
   std::map<WorkerId, WorkerState> workers_;
+  std::map<WorkerId, Suspicion> suspicions_;  // Kept while a worker is lost: it may come back as it was.
   placement::Owners owners_;
   std::unordered_map<ExpertKey, std::vector<WorkerId>> owners_by_key_;  // At most one entry per expert of the model.
 };

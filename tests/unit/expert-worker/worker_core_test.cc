@@ -125,11 +125,24 @@ TEST_F(WorkerCoreTest, RefusesAnotherProtocolVersion) {
 TEST_F(WorkerCoreTest, CountsAndDropsWhatIsMalformed) {
   begin(4);
   EXPECT_THAT(core->malformed(kControl, {ErrorCode::kMalformedMessage, "no"}, true), IsEmpty());
-  EXPECT_THAT(core->tensor_message(PeerId{99}, dispatch({{ExpertId{0}, 1}}), now), IsEmpty()) << "it did not greet";
+  EXPECT_THAT(core->control_message(PeerId{99}, proto::Roster{}, now), IsEmpty()) << "it did not greet";
   auto foreign = dispatch({{ExpertId{0}, 1}});
   foreign.id.router = RouterId{8};
   EXPECT_THAT(send(foreign), IsEmpty());
   EXPECT_EQ(core->counters().malformed_messages, 3U);
+}
+
+TEST_F(WorkerCoreTest, SendsBackRowsOfARouterThatDidNotGreet) {
+  core.emplace(identity(4), WorkerLimits{}, now);
+  const auto failures = sent<proto::DispatchFailure>(send(dispatch({{ExpertId{0}, 1}})));
+  ASSERT_THAT(failures, SizeIs(1));
+  EXPECT_EQ(failures[0].code, ErrorCode::kUnavailable);
+}
+
+TEST_F(WorkerCoreTest, TakesRowsWhoseGreetingWasLostFromARouterThatItKnows) {
+  core.emplace(identity(4), WorkerLimits{}, now);
+  core->control_message(kControl, hello(), now);
+  EXPECT_THAT(all<AdmitJob>(send(dispatch({{ExpertId{0}, 1}}))), SizeIs(1));
 }
 
 TEST_F(WorkerCoreTest, ReadsAMissingExpertThenComputesThenAnswers) {

@@ -57,6 +57,27 @@ TEST_F(DispatchResendTest, SendsLateRowsToAnotherWorkerWithinTheBudget) {
   EXPECT_EQ(core.counters().resends_late, 1U);
 }
 
+TEST_F(DispatchResendTest, SparesAWorkerThatLeftADispatchUnansweredForAWhile) {
+  const Part late = start_on_one_of_two();
+  answer(only_part(wait(limits.part_deadline)));
+  const auto owner_of_next_call = [&](std::uint64_t call) {
+    const Part part = only_part(start({0}, CallId{call}));
+    answer(part);
+    return part.worker;
+  };
+  EXPECT_EQ(owner_of_next_call(2), other(late.worker));
+  wait(seconds(5));
+  EXPECT_EQ(owner_of_next_call(3), late.worker) << "it is tried again";
+  EXPECT_EQ(owner_of_next_call(4), late.worker) << "it answered";
+}
+
+TEST_F(DispatchResendTest, GivesRowsToASuspectedWorkerWhenNobodyElseIsLeft) {
+  const Part late = start_on_one_of_two();
+  answer(only_part(wait(limits.part_deadline)));
+  join({make_member(late.worker.value)});
+  EXPECT_EQ(only_part(start({0}, CallId{2})).worker, late.worker);
+}
+
 TEST_F(DispatchResendTest, WaitsOnWhenTheBudgetForLateRowsIsSpent) {
   join({make_member(1), make_member(2)});
   earn_budget(8);  // With the part itself nine: a tenth is less than one.
