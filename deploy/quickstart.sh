@@ -1,6 +1,6 @@
 #!/usr/bin/env bash
 # From nothing to an answer: installs what is missing, builds the release, starts one predictor, one router and two
-# expert-workers with the bundled demo model, and answers a prompt. Then stops everything.
+# expert-workers with the bundled demo model, and answers two prompts. Then stops everything.
 #   --serve          leaves the cluster running in the foreground; Ctrl-C ends it
 #   --prompt TEXT    asks this instead
 #   --model DIR      serves this model directory instead of models/demo
@@ -11,13 +11,14 @@ cd "$root"
 
 serve=no
 model=models/demo
-prompt="topic: a large ship that carries goods across the sea"
+prompts=("topic: a large ship that carries goods across the sea"
+  "In the beginning God <extra_id_0> the heaven and the <extra_id_1>.")
 while [ $# -gt 0 ]; do
   case $1 in
     --serve) serve=yes ;;
     --prompt | --model)
       [ $# -ge 2 ] || { echo "error: invalid_argument: $1 needs a value" >&2; exit 2; }
-      printf -v "${1#--}" %s "$2"
+      if [ "$1" = --model ]; then model=$2; else prompts=("$2"); fi
       shift ;;
     -h | --help) sed -n '2,6s/^# //p' "$0"; exit 0 ;;
     *) echo "error: invalid_argument: quickstart.sh --help tells what there is; '$1' is not" >&2; exit 2 ;;
@@ -60,9 +61,11 @@ ports=(--port 0 --admin-port 0)  # Any free ones: the demonstration must not col
 [ $serve = no ] || ports=()
 echo "==> Starting one predictor, one router and two expert-workers"
 start_cluster "${ports[@]}"
-echo "==> Asking: $prompt"
-build/release/bin/sida generate --url "$url" --prompt "$prompt" --max-new-tokens 16 --show-experts 2>&1 | tee -a "$log" ||
-  give_up "generating" "the reason is above"
+for prompt in "${prompts[@]}"; do
+  echo "==> Asking: $prompt"
+  build/release/bin/sida generate --url "$url" --prompt "$prompt" --max-new-tokens 16 --show-experts 2>&1 | tee -a "$log" ||
+    give_up "generating" "the reason is above"
+done
 echo "==> The cluster"
 build/release/bin/sida status --url "$admin_url" 2>&1 | tee -a "$log" || give_up "asking for the status" "the reason is above"
 echo "    API: $url/v1/completions"

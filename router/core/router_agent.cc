@@ -14,6 +14,7 @@ namespace {
 
 constexpr std::size_t kStepsDoneMax = 16;
 constexpr std::chrono::milliseconds kPublishInterval{100};
+constexpr std::chrono::milliseconds kPublishSoon{5};  // After a job ended: who asks then wants to see it.
 
 Error stopping_error() {
   return {ErrorCode::kUnavailable, "the router is shutting down; send the request again later"};
@@ -283,6 +284,7 @@ void RouterAgent::end(SequenceId id, Result<JobResult> result) {
   running_.erase(found);
   tracker_.forget(id);
   predictors_.forget(id);
+  next_publish_ = std::min(next_publish_, last_publish_ + kPublishSoon);
   done(std::move(result));
 }
 
@@ -307,6 +309,7 @@ void RouterAgent::end_overdue(TimePoint now) {
 
 void RouterAgent::publish(TimePoint now) {
   if (now < next_publish_) return;
+  last_publish_ = now;
   next_publish_ = now + kPublishInterval;
   RouterStatus status = counters_;
   status.processes.push_back({.name = "router",

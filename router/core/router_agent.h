@@ -92,6 +92,7 @@ class RouterAgent : public Engine {
   bool stopping_ = false;
   bool was_ready_ = false;
   TimePoint next_publish_{};
+  TimePoint last_publish_{};
 
   RouterStatus counters_;  // Its counter fields.
   mutable std::mutex status_mutex_;
