@@ -9,10 +9,6 @@ constexpr std::string_view kPrefix = "error: ";
 
 }  // namespace
 
-std::string format_error_line(const Error& error) {
-  return std::string(kPrefix) + std::string(name(error.code)) + ": " + error.message;
-}
-
 std::optional<Error> parse_error_line(const std::string& line) {
   if (!line.starts_with(kPrefix)) {
     return std::nullopt;

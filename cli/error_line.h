@@ -8,7 +8,6 @@
 
 namespace sida::cli {
 
-std::string format_error_line(const Error& error);
 // Nothing when the line is no such line. kInternal when it names no code of ours.
 std::optional<Error> parse_error_line(const std::string& line);
 // The code whose stable name this is.

@@ -50,7 +50,7 @@ int run(const Arguments& words) {
 }  // namespace
 
 int report(const Error& error) {
-  std::fprintf(stderr, "%s\n", format_error_line(error).c_str());
+  std::fprintf(stderr, "%s\n", error_line(error).c_str());
   return exit_code(error.code);
 }
 

@@ -2,8 +2,12 @@
 
 #include <unistd.h>
 
-#include <random>
+#include <string>
 #include <utility>
+
+#include "common/base/random_id.h"
+#include "common/base/version.h"
+#include "common/model/compute_dtype.h"
 
 namespace sida::worker {
 namespace {
@@ -11,7 +15,6 @@ namespace {
 // Row bytes that one router may have in flight here: about two of its largest parts.
 constexpr std::uint64_t kCreditBytes = 32U << 20U;
 constexpr std::chrono::milliseconds kMeasureTime{20};
-constexpr const char* kVersion = "0.1.0";
 
 struct Measured {
   double experts_per_second = 0;
@@ -28,18 +31,13 @@ Result<Measured> measure(const model::ModelDirectory& model, SlotMemory& memory,
   return Measured{measure_experts_per_second(backend, memory, slot, kMeasureTime), load_time};
 }
 
-std::uint64_t random_id() {
-  std::random_device device;
-  return (std::uint64_t{device()} << 32U) | device();
-}
-
 proto::Welcome make_welcome(const WorkerConfig& config, const model::ModelDirectory& model,
                             const compute::Capabilities& capabilities, const MemoryPlan& memory_plan,
                             const ExpertShape& shape, const Measured& measured) {
   proto::Welcome welcome;
   welcome.worker = WorkerId{random_id()};
   welcome.name = config.name;
-  welcome.software_version = kVersion;
+  welcome.software_version = std::string(version());
   welcome.model = model.fingerprint();
   welcome.numerics_id = capabilities.numerics_id;
   welcome.capacity = {.memory_budget_bytes = memory_plan.budget_bytes,
@@ -59,7 +57,7 @@ Result<std::unique_ptr<ExpertWorker>> ExpertWorker::start(const WorkerConfig& co
   const model::ModelConfig& geometry = model.config();
   const std::int32_t layers = model.geometry().moe_layers();
   if (layers == 0) return fail(ErrorCode::kInvalidModel, model.path().string() + ": the model has no experts");
-  auto dtype = compute_dtype(config.dtype, geometry.dtype);
+  auto dtype = model::compute_dtype(config.dtype, geometry.dtype);
   if (!dtype) return tl::unexpected(std::move(dtype).error());
   const ExpertShape shape{geometry.d_model, geometry.d_ff, *dtype};
   WorkerIdentity identity{.welcome = {},

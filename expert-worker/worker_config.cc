@@ -5,6 +5,7 @@
 #include <limits>
 
 #include "common/config/quantity.h"
+#include "common/logging/logging.h"
 
 namespace sida::worker {
 
@@ -21,16 +22,9 @@ config::Schema describe(WorkerConfig& config) {
   schema.text("cpu-kernel", config.cpu_kernel, "auto, avx512bf16, avx512, avx2 or scalar");
   schema.integer("threads", config.threads, {1, 1024}, "compute threads");
   schema.duration("drain-grace", config.drain_grace, "time to finish what is in flight after SIGTERM");
-  schema.choice("log-level", config.log_level, {"debug", "info", "warn", "error"}, "least severe lines on stderr");
+  schema.choice("log-level", config.log_level, log_levels(), "least severe lines on stderr");
   schema.example("sida-expert-worker --listen ipc:///run/sida/worker-0.sock --model models/demo --expert-memory 64MiB");
   return schema;
-}
-
-Result<DType> compute_dtype(const std::string& option, DType stored) {
-  if (option == "fp32") return DType::kFloat32;
-  if (option == "bf16") return DType::kBFloat16;
-  if (option == "auto") return stored == DType::kBFloat16 ? DType::kBFloat16 : DType::kFloat32;
-  return fail(ErrorCode::kInvalidArgument, "dtype '" + option + "' is not auto, fp32 or bf16");
 }
 
 Result<MemoryPlan> plan_memory(std::uint64_t configured_bytes, std::uint64_t available_bytes, std::size_t staging_bytes,

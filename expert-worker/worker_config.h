@@ -27,9 +27,6 @@ struct WorkerConfig {
 
 config::Schema describe(WorkerConfig& config);
 
-// kInvalidArgument on an unknown name. `stored` is the checkpoint's.
-Result<DType> compute_dtype(const std::string& option, DType stored);
-
 struct MemoryPlan {
   std::uint64_t budget_bytes = 0;
   std::uint32_t slots = 0;  // At most the model's experts.

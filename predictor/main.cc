@@ -2,7 +2,6 @@
 #include <spdlog/spdlog.h>
 #include <unistd.h>
 
-#include <cstdio>
 #include <thread>
 
 #include "common/base/random_id.h"
@@ -55,8 +54,5 @@ int main(int argc, char** argv) {
   sida::predictor::PredictorConfig config;
   auto schema = sida::predictor::describe(config);
   if (const auto exit_code = sida::config::configure(schema, argc, argv)) return *exit_code;
-  const auto done = sida::predictor::run(config);
-  if (done) return 0;
-  std::fprintf(stderr, "error: %s: %s\n", std::string(name(done.error().code)).c_str(), done.error().message.c_str());
-  return exit_code(done.error().code);
+  return sida::exit_code_of(sida::predictor::run(config));
 }

@@ -2,7 +2,6 @@
 // and posts them to the trunk; the trunk computes, sends rows to the expert-workers and reads them back.
 #include <spdlog/spdlog.h>
 
-#include <cstdio>
 #include <filesystem>
 #include <memory>
 #include <string>
@@ -55,13 +54,6 @@ Result<void> serve(const RouterConfig& config) {
   return {};
 }
 
-int report(const Result<void>& result) {
-  if (result) return 0;
-  std::fprintf(stderr, "error: %s: %s\n", std::string(name(result.error().code)).c_str(),
-               result.error().message.c_str());
-  return exit_code(result.error().code);
-}
-
 }  // namespace
 }  // namespace sida::router
 
@@ -70,9 +62,9 @@ int main(int argc, char** argv) {
   auto schema = sida::router::describe(config);
   if (const auto code = sida::config::configure(schema, argc, argv)) return *code;
   if (const auto logging = sida::start_logging("router", config.log_level); !logging) {
-    return sida::router::report(logging);
+    return sida::exit_code_of(logging);
   }
   // Before any thread starts, so that every thread inherits the mask.
   sida::block_shutdown_signals();
-  return sida::router::report(sida::router::serve(config));
+  return sida::exit_code_of(sida::router::serve(config));
 }

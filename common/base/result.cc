@@ -44,6 +44,16 @@ int exit_code(ErrorCode code) {
   }
 }
 
+std::string error_line(const Error& error) {
+  return "error: " + std::string(name(error.code)) + ": " + error.message;
+}
+
+int exit_code_of(const Result<void>& result) {
+  if (result) return 0;
+  std::fprintf(stderr, "%s\n", error_line(result.error()).c_str());
+  return exit_code(result.error().code);
+}
+
 void check_failed(const char* expression, const char* file, int line) {
   std::fprintf(stderr, "%s:%d: check failed: %s\n", file, line, expression);
   std::abort();

@@ -48,6 +48,12 @@ using Result = tl::expected<T, Error>;
   return tl::unexpected<Error>(std::move(error));
 }
 
+// "error: <name>: <message>": the one line in which a program ends when it fails.
+std::string error_line(const Error& error);
+
+// For main: 0, or the error's line on stderr and its exit code.
+int exit_code_of(const Result<void>& result);
+
 // Process exit code of an error: 1 failed, 2 usage or configuration, 3 invalid model.
 int exit_code(ErrorCode code);
 

@@ -7,6 +7,7 @@ the exported bf16 weights, computed in fp32; decoder tokens are the decoder's in
 import argparse
 import hashlib
 import json
+import subprocess
 from pathlib import Path
 
 import numpy as np
@@ -87,7 +88,13 @@ def sha256(path: Path) -> str:
     return hashlib.sha256(path.read_bytes()).hexdigest()
 
 
-def card(model_dir: Path, train: Counter, test: Counter, tables: dict) -> dict:
+def fingerprint(model_dir: Path, sida: Path) -> str:
+    """The fingerprint by which sida's processes know the model, as `sida check` prints it."""
+    shown = subprocess.run([sida, "check", "--model", model_dir], check=True, capture_output=True, text=True).stdout
+    return next(line.split()[1] for line in shown.splitlines() if line.startswith("fingerprint"))
+
+
+def card(model_dir: Path, sida: Path, train: Counter, test: Counter, tables: dict) -> dict:
     layers = {}
     for layer, (experts, _) in tables.items():
         top1, top3 = hits(experts, test.counts[layer])
@@ -96,7 +103,8 @@ def card(model_dir: Path, train: Counter, test: Counter, tables: dict) -> dict:
     g = train.model.geometry
     return {"kind": "token_id_table", "k": RANKS, "vocab_size": g.vocab_size, "num_experts": g.num_experts,
             "layers": list(tables), "file": "table.safetensors",
-            "model": {"name": "sida-demo", "sha256": sha256(model_dir / "model.safetensors")},
+            "model": {"name": "sida-demo", "sha256": sha256(model_dir / "model.safetensors"),
+                      "fingerprint": fingerprint(model_dir, sida)},
             "counted_tokens": train.tokens, "held_out_tokens": test.tokens, "held_out": layers}
 
 
@@ -104,6 +112,7 @@ def main() -> None:
     arguments = argparse.ArgumentParser(description=__doc__)
     arguments.add_argument("--out", type=Path, default=Path("build/demo-model"))
     arguments.add_argument("--model", type=Path, default=Path("models/demo"))
+    arguments.add_argument("--sida", type=Path, default=Path("build/release/bin/sida"), help="the built program")
     arguments.add_argument("--share", type=float, default=1.0, help="of the counted training examples")
     options = arguments.parse_args()
     model, data = load_model(options.model), options.out / "data"
@@ -116,7 +125,7 @@ def main() -> None:
     target.mkdir(exist_ok=True)
     save_file({f"{layer}.{name}": t.contiguous() for layer, pair in tables.items()
                for name, t in zip(("experts", "confidence"), pair)}, target / "table.safetensors")
-    made = card(options.model, train, test, tables)
+    made = card(options.model, options.sida, train, test, tables)
     (target / "predictor.json").write_text(json.dumps(made, indent=2) + "\n")
     spread = {"all": {layer: entropy(c) for layer, c in test.counts.items()}}
     spread |= {task: {layer: entropy(c) for layer, c in s.counts.items()} for task, s in single.items()}

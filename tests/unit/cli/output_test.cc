@@ -101,7 +101,7 @@ TEST(ParseUrl, RefusesEverythingElse) {
 
 TEST(ErrorLine, IsReadAsItIsWritten) {
   const Error error{ErrorCode::kInvalidModel, "config.json: what: is wrong"};
-  EXPECT_EQ(parse_error_line(format_error_line(error)), error);
+  EXPECT_EQ(parse_error_line(error_line(error)), error);
   EXPECT_EQ(parse_error_line("all is well"), std::nullopt);
   EXPECT_EQ(parse_error_line("error: odd: x")->code, ErrorCode::kInternal);
 }

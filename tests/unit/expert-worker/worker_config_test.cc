@@ -34,14 +34,6 @@ TEST(PlanMemory, RefusesABudgetBelowOneExpert) {
   EXPECT_EQ(plan.error().code, ErrorCode::kInvalidArgument);
 }
 
-TEST(ComputeDtype, FollowsTheCheckpointButComputesHalfPrecisionInSingle) {
-  EXPECT_EQ(compute_dtype("auto", DType::kFloat16), DType::kFloat32);
-  EXPECT_EQ(compute_dtype("auto", DType::kBFloat16), DType::kBFloat16);
-  EXPECT_EQ(compute_dtype("auto", DType::kFloat32), DType::kFloat32);
-  EXPECT_EQ(compute_dtype("bf16", DType::kFloat32), DType::kBFloat16);
-  EXPECT_FALSE(compute_dtype("fp8", DType::kFloat32));
-}
-
 TEST(DataEndpoint, IsDerivedFromTheControlEndpoint) {
   EXPECT_EQ(data_endpoint("ipc:///run/sida/w.sock"), "ipc:///run/sida/w.sock-data");
   EXPECT_EQ(data_endpoint("tcp://127.0.0.1:5000"), "tcp://127.0.0.1:*");
