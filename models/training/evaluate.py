@@ -11,7 +11,7 @@ from pathlib import Path
 import torch
 from transformers import AutoTokenizer, SwitchTransformersForConditionalGeneration
 
-from batches import SpanHider, held_out_batches, word_starts
+from batches import UNKNOWN, SpanHider, held_out_batches, word_starts
 from switch_model import shift_right
 
 INFILL = ("dictionary", "bible")
@@ -55,13 +55,16 @@ def classification(model, tokenizer, data: Path, task: str) -> dict:
 
 @torch.inference_mode()
 def infilling(model, data: Path, source: str, hider: SpanHider) -> dict:
-    """Hidden tokens whose likeliest prediction is right, teacher-forced; sentinels and the end do not count."""
+    """Hidden tokens whose likeliest text piece is right, teacher-forced. Both the model and the baseline are asked for a
+    text piece: where a span ends is another question, and sentinels and the end do not count."""
     right = total = 0
     log_probability = 0.0
     for batch in held_out_batches(data, "test", source, hider, 10**6):
         logits = model(input_ids=batch.source, attention_mask=(batch.source != 0).long(),
                        decoder_input_ids=shift_right(batch.target)).logits
-        text = (batch.target > 1) & (batch.target < hider.first_sentinel - 99)
+        text = (batch.target > UNKNOWN) & (batch.target < hider.first_sentinel - 99)
+        logits[..., hider.first_sentinel - 99:] = -torch.inf
+        logits[..., :UNKNOWN + 1] = -torch.inf
         right += int((logits.argmax(dim=-1) == batch.target)[text].sum())
         total += int(text.sum())
         chosen = torch.log_softmax(logits[text], dim=-1).gather(1, batch.target[text].unsqueeze(1))

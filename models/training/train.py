@@ -67,8 +67,10 @@ def validate(model: SwitchModel, held_out: dict[str, list[Batch]], device: str) 
         for batch in batches:
             source, target = batch.source.to(device), batch.target.to(device)
             real = target != 0
-            best = model.logits(model.hidden(source, shift_right(target), real)).argmax(dim=-1)
-            text = real & (target < model.geometry.vocab_size - 100) & (target != 1)  # no sentinels, no end
+            logits = model.logits(model.hidden(source, shift_right(target), real))
+            logits[..., -100:] = logits[..., :3] = -torch.inf  # no sentinels, no end: among text pieces
+            best = logits.argmax(dim=-1)
+            text = real & (target < model.geometry.vocab_size - 100) & (target > 2)
             right, total = right + int((best == target)[text].sum()), total + int(text.sum())
             for layer, routing in model.routings().items():
                 mask = source != 0 if layer.startswith("encoder") else real
