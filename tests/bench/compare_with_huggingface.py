@@ -102,7 +102,7 @@ def in_one_process(model, dtype, rounds):
     program = SOURCE / "build" / "release" / "bench" / "cluster_bench"
     done = subprocess.run([program, str(model), "2", dtype, str(SOURCE_TOKENS), str(NEW_TOKENS), str(rounds)],
                           capture_output=True, text=True, check=True)
-    return json.loads(done.stdout.strip().splitlines()[-1])
+    return json.loads(next(line for line in done.stdout.splitlines() if line.startswith("{")))
 
 
 def touched_bytes(model, dtype, choice):
