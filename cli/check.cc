@@ -1,5 +1,6 @@
-// `sida check`: looks a model directory over without starting anything.
+// `sida check`: looks a model directory and its predictor over without starting anything.
 #include <cstdio>
+#include <filesystem>
 #include <nlohmann/json.hpp>
 
 #include "cli/generate_output.h"
@@ -7,11 +8,26 @@
 #include "common/config/configure.h"
 #include "common/model/model_directory.h"
 #include "common/tokenizer/tokenizer.h"
+#include "predictor/hash/predictor_directory.h"
 
 namespace sida::cli {
 namespace {
 
-Result<nlohmann::json> look_over(const std::string& directory) {
+// "none", a directory, or nothing given: the model's own, if it has one.
+Result<nlohmann::json> look_predictor_over(const model::ModelDirectory& model, const std::string& option) {
+  const std::filesystem::path own = model.path() / "predictor";
+  if (option == "none" || (option.empty() && !std::filesystem::exists(own))) {
+    return nlohmann::json();
+  }
+  const auto opened = predictor::open_hash_function(option.empty() ? own : std::filesystem::path(option),
+                                                    predictor::served_model(model));
+  if (!opened) {
+    return fail(ErrorCode::kInvalidModel, opened.error().message);
+  }
+  return nlohmann::json((*opened)->info().kind);
+}
+
+Result<nlohmann::json> look_over(const std::string& directory, const std::string& predictor) {
   const auto opened = model::ModelDirectory::open(directory);
   if (!opened) {
     // A directory that is not there is as good as an invalid one: exit code 3.
@@ -23,7 +39,12 @@ Result<nlohmann::json> look_over(const std::string& directory) {
   if (!tokenizer && tokenizer.error().code != ErrorCode::kNotFound) {
     return tl::unexpected<Error>(tokenizer.error());
   }
+  const auto hash_function = look_predictor_over(*opened, predictor);
+  if (!hash_function) {
+    return tl::unexpected<Error>(hash_function.error());
+  }
   return nlohmann::json{{"model", directory},
+                        {"predictor", *hash_function},
                         {"fingerprint", model::to_hex(opened->fingerprint())},
                         {"dtype", name(config.dtype)},
                         {"d_model", config.d_model},
@@ -56,17 +77,21 @@ void print_text(const nlohmann::json& found) {
 
 int check(const Arguments& arguments) {
   std::string model;
+  std::string predictor;
   bool json = false;
-  config::Schema schema("sida check",
-                        "Reads and checks a model directory and its tokenizer, without starting anything.\n"
-                        "Exit code 3 when something is invalid.");
+  config::Schema schema(
+      "sida check",
+      "Reads and checks a model directory, its tokenizer and its predictor, without starting anything.\n"
+      "Exit code 3 when something is invalid.");
   schema.text("model", model, "model directory").placeholder("DIR").required();
+  schema.text("predictor", predictor, "predictor directory, or none; default: the model's own, if it has one")
+      .placeholder("DIR");
   schema.toggle("json", json, "print one JSON object");
   schema.example("sida check --model models/demo");
   if (const auto exit_code = config::configure(schema, arguments)) {
     return *exit_code;
   }
-  const auto found = look_over(model);
+  const auto found = look_over(model, predictor);
   if (!found) {
     return report(found.error());
   }
