@@ -1,8 +1,9 @@
 // `sida serve`: a whole cluster on this host.
 #include <unistd.h>
 
-#include <cmath>
+#include <algorithm>
 #include <cstdio>
+#include <optional>
 #include <thread>
 
 #include "cli/cluster_plan.h"
@@ -11,36 +12,56 @@
 #include "cli/supervisor.h"
 #include "cli/verbs.h"
 #include "common/config/configure.h"
+#include "common/runtime/clock.h"
 
 namespace sida::cli {
 namespace {
 
 namespace fs = std::filesystem;
 
-// Tells once when the router is ready, and on the way there what it waits for.
+// Tells once when the cluster is ready, and on the way there what it waits for.
 class ReadyWatch {
  public:
   ReadyWatch(std::string host, std::uint16_t port, std::uint16_t admin_port)
       : host_(std::move(host)), port_(port), admin_port_(admin_port) {}
 
   bool poll() {
-    constexpr std::chrono::milliseconds kPatience{500};
-    const auto answer = http_call({reachable_host(), std::to_string(port_)}, "/health", {}, kPatience);
-    if (answer && answer->status == 200) {
-      std::printf("ready: http://%s:%d dashboard http://127.0.0.1:%d\n", shown_host().c_str(), port_, admin_port_);
-      std::fflush(stdout);
-      return true;
+    const auto health = http_call({reachable_host(), std::to_string(port_)}, "/health", {}, kPatience);
+    if (!health || health->status != 200) {
+      if (health && health->body.is_object()) {
+        show_progress(std::to_string(health->body.value("loaded_percent", 0)) +
+                      " %: " + health->body.value("reason", "starting"));
+      }
+      return false;
     }
-    if (answer && answer->body.is_object()) {
-      show_progress(answer->body);
+    if (!served_since_) {
+      served_since_ = steady_now();
     }
-    return false;
+    if (!all_processes_ready() && steady_now() - *served_since_ < kForStragglers) {
+      return false;
+    }
+    std::printf("ready: http://%s:%d dashboard http://127.0.0.1:%d\n", shown_host().c_str(), port_, admin_port_);
+    std::fflush(stdout);
+    return true;
   }
 
  private:
-  void show_progress(const nlohmann::json& health) {
-    const std::string progress =
-        std::to_string(health.value("loaded_percent", 0)) + " %: " + health.value("reason", "starting");
+  static constexpr std::chrono::milliseconds kPatience{500};
+  // One worker is enough to serve; the others get this long before the cluster is called ready without them.
+  static constexpr std::chrono::seconds kForStragglers{10};
+
+  [[nodiscard]] bool all_processes_ready() const {
+    const auto status = http_call({"127.0.0.1", std::to_string(admin_port_)}, "/status", {}, kPatience);
+    if (!status || !status->body.is_object() || !status->body.contains("processes")) {
+      return false;
+    }
+    const auto& processes = status->body["processes"];
+    return std::all_of(processes.begin(), processes.end(), [](const nlohmann::json& process) {
+      return process.is_object() && process.value("state", "") == "ready";
+    });
+  }
+
+  void show_progress(const std::string& progress) {
     if (progress != last_progress_) {
       std::printf("loading: %s\n", progress.c_str());
       std::fflush(stdout);
@@ -60,6 +81,7 @@ class ReadyWatch {
   std::uint16_t port_;
   std::uint16_t admin_port_;
   std::string last_progress_;
+  std::optional<TimePoint> served_since_;
 };
 
 // What would make every child fail alike is told here, once.

@@ -7,6 +7,7 @@
 #include <map>
 #include <memory>
 #include <optional>
+#include <set>
 #include <string>
 #include <variant>
 #include <vector>
@@ -65,6 +66,7 @@ struct RoutingReport {
   ExpertIds encoder_experts;    // Filled when the job asked for it.
   ExpertIds decoder_experts;
   std::map<std::string, std::uint64_t> rows_by_worker;
+  std::map<std::string, std::set<ExpertKey>> experts_by_worker;  // Filled when the job asked for it.
 };
 
 struct JobResult {

@@ -251,8 +251,13 @@ void RouterAgent::take_routing(Running& running, const SequenceOutcome& outcome)
   for (std::size_t index = 0; index < outcome.routing.size(); ++index) {
     const SequenceRouting& layer = outcome.routing[index];
     tracker_.compare(outcome.id, layer.layer, first, layer.gate, report);
-    for (const WorkerId worker : layer.served_by) {
-      if (worker != WorkerId{}) ++report.rows_by_worker[workers_.worker_name(worker)];
+    for (std::size_t row = 0; row < layer.served_by.size(); ++row) {
+      if (layer.served_by[row] == WorkerId{}) continue;
+      const std::string worker = workers_.worker_name(layer.served_by[row]);
+      ++report.rows_by_worker[worker];
+      if (running.job.return_experts) {
+        report.experts_by_worker[worker].insert({layer.layer, ExpertId(layer.served[row])});
+      }
     }
     if (running.job.return_experts) {
       experts[index].insert(experts[index].end(), layer.served.begin(), layer.served.end());

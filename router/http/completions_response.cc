@@ -48,6 +48,18 @@ nlohmann::json logprobs_json(const ServedModel& model, const Choice& choice) {
   return {{"tokens", tokens}, {"token_logprobs", logprobs}, {"top_logprobs", top_logprobs}, {"text_offset", offsets}};
 }
 
+// {"worker-0": [[layer, expert], …]}
+nlohmann::json by_worker_json(const RoutingReport& report) {
+  auto json = nlohmann::json::object();
+  for (const auto& [worker, experts] : report.experts_by_worker) {
+    auto& list = json[worker] = nlohmann::json::array();
+    for (const ExpertKey& key : experts) {
+      list.push_back({key.layer.value, key.expert.value});
+    }
+  }
+  return json;
+}
+
 nlohmann::json choice_json(std::size_t index, const CompletionsRequest& request, const ServedModel& model,
                            const Choice& choice, const RoutingReport& routing) {
   nlohmann::json json{{"index", index},
@@ -124,7 +136,10 @@ nlohmann::json routing_json(const RoutingReport& report) {
           {"hits", report.agreed},
           {"agreement", agreement},
           {"rows_by_worker", report.rows_by_worker},
-          {"experts", {{"encoder", report.encoder_experts}, {"decoder", report.decoder_experts}}}};
+          {"experts",
+           {{"encoder", report.encoder_experts},
+            {"decoder", report.decoder_experts},
+            {"by_worker", by_worker_json(report)}}}};
 }
 
 }  // namespace sida::router

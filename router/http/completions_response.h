@@ -35,7 +35,7 @@ nlohmann::json completions_response(const ResponseMeta& meta, const CompletionsR
                                     const ServedModel& model, const std::vector<JobResult>& results);
 
 // The `routing` object: mode, counts, agreement (share of predicted entries that the gate confirmed; null when none),
-// rows by worker, expert ids per stack, layer and token.
+// rows by worker; `experts`: ids per stack, layer and token, and [layer, expert] pairs by worker.
 nlohmann::json routing_json(const RoutingReport& report);
 
 }  // namespace sida::router

@@ -206,7 +206,7 @@ TEST_F(Completions, SentinelsStayInTheText) {
 
 TEST_F(Completions, RoutingIsReportedOnRequest) {
   JobResult result = result_of("h", FinishReason::kLength);
-  result.routing = {4, 3, 6, {{0, -1}}, {{2}}, {{"worker-0", 5}}};
+  result.routing = {4, 3, 6, {{0, -1}}, {{2}}, {{"worker-0", 5}}, {{"worker-0", {{LayerId(1), ExpertId(2)}}}}};
   const auto request = *parse({{"prompt", "a"}, {"return_routing", true}});
   EXPECT_TRUE(jobs_of(request)[0].return_experts);
   const json routing = completions_response({"", 1}, request, model_, {result})["choices"][0]["routing"];
@@ -214,6 +214,7 @@ TEST_F(Completions, RoutingIsReportedOnRequest) {
   EXPECT_EQ(routing["agreement"], 0.75);
   EXPECT_EQ(routing["experts"]["encoder"], json({{0, -1}}));
   EXPECT_EQ(routing["rows_by_worker"]["worker-0"], 5);
+  EXPECT_EQ(routing["experts"]["by_worker"]["worker-0"], json::array({{1, 2}}));
 }
 
 TEST_F(Completions, AgreementIsNullWhenNothingWasPredicted) {

@@ -1,0 +1,212 @@
+"""The `sida` command with real processes: its outputs, its exit codes, and that it leaves nothing behind."""
+
+import json
+import os
+import pathlib
+import re
+import signal
+import socket
+import subprocess
+import tempfile
+import time
+import unittest
+
+from cluster import PROGRAMS, READY_TIMEOUT_S, SOURCE, Process
+
+SIDA = PROGRAMS / "sida"
+MODEL = SOURCE / "tests" / "golden" / "cases" / "base" / "model"
+
+
+def run(*arguments, **environment):
+    return subprocess.run([SIDA, *map(str, arguments)], capture_output=True, text=True, timeout=READY_TIMEOUT_S,
+                          env={**os.environ, **environment})
+
+
+class Serve(Process):
+    def __init__(self, *flags):
+        super().__init__("serve", [SIDA, "serve", "--model", MODEL, "--port", "0", "--admin-port", "0", *flags])
+        try:
+            found = self.wait_for_line(r"^ready: (\S+) dashboard (\S+)$")
+        except BaseException:
+            self.stop()
+            raise
+        self.url, self.admin_url = found[1], found[2]
+
+    def status(self):
+        return json.loads(run("status", "--url", self.admin_url, "--json").stdout)
+
+    def processes(self):
+        return {process["name"]: process for process in self.status()["processes"]}
+
+
+def is_running(pid):
+    try:
+        return pathlib.Path(f"/proc/{pid}/stat").read_text().rsplit(")", 1)[1].split()[0] != "Z"
+    except FileNotFoundError:
+        return False
+
+
+class RunningCluster(unittest.TestCase):
+    @classmethod
+    def setUpClass(cls):
+        cls.serve = Serve()
+
+    @classmethod
+    def tearDownClass(cls):
+        cls.serve.stop()
+
+    def test_generate_prints_one_json_object(self):
+        done = run("generate", "--url", self.serve.url, "--input-ids", "5,6,7,1", "--max-new-tokens", 4,
+                   "--min-new-tokens", 4, "--json", "--show-experts")
+        self.assertEqual(done.returncode, 0, done.stderr)
+        output = json.loads(done.stdout)
+        self.assertEqual(output["input_ids"], [5, 6, 7, 1])
+        self.assertEqual(len(output["token_ids"]), 4)
+        self.assertEqual(output["usage"]["completion_tokens"], 4)
+        self.assertEqual(output["routing"]["mode"], "exact")
+        self.assertTrue(all(len(layer) == 4 for layer in output["experts"]["encoder"]))
+        self.assertTrue(all(len(layer) == 4 for layer in output["experts"]["decoder"]))
+        served = sum(len(experts) for experts in output["experts"]["by_worker"].values())
+        self.assertGreater(served, 0)
+
+    def test_generate_is_greedy_and_repeatable_by_default(self):
+        first, second = (run("generate", "--url", self.serve.url, "--input-ids", "5,6,7,1").stdout for _ in range(2))
+        self.assertIn("token ids: [", first)
+        self.assertEqual(first, second)
+
+    def test_score_prints_a_logprob_per_target_token(self):
+        done = run("score", "--url", self.serve.url, "--input-ids", "5,6,1", "--target-ids", "7,8,1", "--json")
+        self.assertEqual(done.returncode, 0, done.stderr)
+        output = json.loads(done.stdout)
+        self.assertEqual(len(output["logprobs"]), 3)
+        self.assertGreater(output["perplexity"], 1)
+
+    def test_score_of_a_file_gives_a_result_per_line(self):
+        with tempfile.NamedTemporaryFile("w", suffix=".jsonl") as file:
+            file.write('{"input_ids": [5, 1], "target_ids": [7, 1]}\n{"input_ids": [6, 1], "target_ids": [8]}\n')
+            file.flush()
+            output = json.loads(run("score", "--url", self.serve.url, "--file", file.name, "--json").stdout)
+        self.assertEqual([len(result["logprobs"]) for result in output["results"]], [2, 1])
+        self.assertEqual(len(output["logprobs"]), 3)
+
+    def test_status_has_the_keys_that_others_rely_on(self):
+        status = self.serve.status()
+        for key in ("name", "role", "pid", "address", "state"):
+            self.assertIn(key, status["processes"][0])
+        for key in ("experts_resident", "memory_bytes", "memory_budget_bytes"):
+            self.assertIn(key, status["workers"][0])
+        self.assertIn("agreement", status)
+        self.assertIn("hit_rate", status)
+        self.assertIn("worker-0", run("status", "--url", self.serve.admin_url).stdout)
+
+    def test_what_the_router_refuses_is_one_line_and_exit_code_2(self):
+        done = run("generate", "--url", self.serve.url, "--input-ids", "99999999")
+        self.assertEqual(done.returncode, 2)
+        self.assertRegex(done.stderr, r"\Aerror: invalid_argument: .*\n\Z")
+
+    def test_a_taken_port_is_named(self):
+        port = self.serve.url.rsplit(":", 1)[1]
+        done = run("serve", "--model", MODEL, "--port", port, "--admin-port", "0")
+        self.assertEqual(done.returncode, 1)
+        self.assertRegex(done.stderr, rf"\Aerror: io: port {port} of 127.0.0.1: .*--port.*\n\Z")
+
+
+class Supervision(unittest.TestCase):
+    def test_a_killed_worker_is_started_again(self):
+        serve = Serve()
+        try:
+            old = self.pid_of(serve, "worker-1")
+            os.kill(old, signal.SIGKILL)
+            serve.wait_for_line(r"worker-1 +\| ended by signal 9")
+            new = old
+            deadline = time.monotonic() + READY_TIMEOUT_S
+            while new == old and time.monotonic() < deadline:
+                found = serve.processes().get("worker-1", {})
+                new = found.get("pid", old) if found.get("state") == "ready" else old
+            self.assertNotEqual(new, old)
+            self.assertTrue(is_running(new))
+        finally:
+            serve.stop()
+
+    def test_sigterm_and_sigint_end_every_process(self):
+        for number in (signal.SIGTERM, signal.SIGINT):
+            serve = Serve()
+            pids = [process["pid"] for process in serve.processes().values()]
+            folder = re.search(r"ipc://(\S+)/worker-0.sock", "\n".join(map(str, serve.processes().values())))[1]
+            serve.signal(number)
+            self.assertEqual(serve.child.wait(READY_TIMEOUT_S), 0)
+            self.assertEqual([pid for pid in pids if is_running(pid)], [])
+            self.assertFalse(pathlib.Path(folder).exists())
+
+    def test_killing_serve_leaves_no_orphans(self):
+        serve = Serve()
+        pids = [process["pid"] for process in serve.processes().values()]
+        serve.signal(signal.SIGKILL)
+        serve.child.wait()
+        # The pipe that all of them write to closes when the last has ended.
+        with serve.changed:
+            self.assertTrue(serve.changed.wait_for(lambda: serve.child.stdout.closed, READY_TIMEOUT_S))
+        self.assertEqual([pid for pid in pids if is_running(pid)], [])
+
+    @staticmethod
+    def pid_of(serve, name):
+        return serve.processes()[name]["pid"]
+
+
+class PrivateClusterOfAVerb(unittest.TestCase):
+    def test_generate_starts_and_ends_a_cluster_of_its_own(self):
+        done = run("generate", "--model", MODEL, "--input-ids", "5,6,7,1", "--max-new-tokens", 3, "--json")
+        self.assertEqual(done.returncode, 0, done.stderr)
+        self.assertLessEqual(len(json.loads(done.stdout)["token_ids"]), 3)
+
+    def test_an_invalid_model_is_exit_code_3_and_one_line(self):
+        with tempfile.TemporaryDirectory() as folder:
+            (pathlib.Path(folder) / "config.json").write_text("{")
+            for verb in (["generate", "--input-ids", "5,1"], ["check"]):
+                done = run(*verb, "--model", folder)
+                self.assertEqual(done.returncode, 3, (verb, done.stderr))
+                self.assertRegex(done.stderr, r"\Aerror: invalid_model: .*config\.json.*\n\Z")
+
+
+class WithoutACluster(unittest.TestCase):
+    def test_usage_errors_are_told_together_with_exit_code_2(self):
+        done = run("serve", "--modle", "x", "--workers", "many")
+        self.assertEqual(done.returncode, 2)
+        self.assertIn("did you mean --model?", done.stderr)
+        self.assertIn("--workers: 'many' is not a whole number", done.stderr)
+        self.assertIn("--model DIR is missing", done.stderr)
+        self.assertEqual(run("sreve").returncode, 2)
+
+    def test_print_config_tells_where_values_come_from(self):
+        with tempfile.NamedTemporaryFile("w", suffix=".yaml") as file:
+            file.write("workers: 3\n")
+            file.flush()
+            done = run("serve", "--model", "x", "--config", file.name, "--print-config", SIDA_DTYPE="bf16")
+        self.assertEqual(done.returncode, 0, done.stderr)
+        for line in ("model: 'x'  # flag", "dtype: 'bf16'  # environment", "workers: '3'  # file",
+                     "port: '8000'  # default"):
+            self.assertIn(line, done.stdout.splitlines())
+
+    def test_a_made_model_passes_the_check(self):
+        with tempfile.TemporaryDirectory() as folder:
+            made = pathlib.Path(folder) / "model"
+            done = run("make-model", made, "--like", "switch-base-8", "--experts", 2, "--layers", 2)
+            self.assertEqual(done.returncode, 0, done.stderr)
+            found = json.loads(run("check", "--model", made, "--json").stdout)
+            self.assertEqual(found["experts_per_layer"], 2)
+            self.assertEqual(found["dtype"], "bf16")
+
+    def test_nobody_there_is_exit_code_1(self):
+        with socket.socket() as taken:
+            taken.bind(("127.0.0.1", 0))
+            done = run("status", "--url", f"http://127.0.0.1:{taken.getsockname()[1]}")
+        self.assertEqual(done.returncode, 1)
+        self.assertRegex(done.stderr, r"\Aerror: unavailable: .*sida serve.*\n\Z")
+
+    def test_version_tells_kernels(self):
+        found = json.loads(run("version", "--json").stdout)
+        self.assertEqual(found["cpu_kernels"][-1], "scalar")
+
+
+if __name__ == "__main__":
+    unittest.main(verbosity=2)
