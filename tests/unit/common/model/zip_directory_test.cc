@@ -17,7 +17,7 @@ using testing::HasSubstr;
 
 std::string number(std::uint64_t value, std::size_t width) {
   std::string text;
-  for (std::size_t i = 0; i < width; ++i) text += static_cast<char>((value >> (8 * i)) & 0xffU);
+  for (std::size_t i = 0; i < width; ++i, value >>= 8U) text += static_cast<char>(value & 0xffU);
   return text;
 }
 
