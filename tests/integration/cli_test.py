@@ -6,37 +6,14 @@ import pathlib
 import re
 import signal
 import socket
-import subprocess
 import tempfile
 import time
 import unittest
 
-from cluster import PROGRAMS, READY_TIMEOUT_S, SOURCE, Process
+from cluster import READY_TIMEOUT_S, SOURCE
+from serve import Serve, run
 
-SIDA = PROGRAMS / "sida"
 MODEL = SOURCE / "tests" / "golden" / "cases" / "base" / "model"
-
-
-def run(*arguments, **environment):
-    return subprocess.run([SIDA, *map(str, arguments)], capture_output=True, text=True, timeout=READY_TIMEOUT_S,
-                          env={**os.environ, **environment})
-
-
-class Serve(Process):
-    def __init__(self, *flags):
-        super().__init__("serve", [SIDA, "serve", "--model", MODEL, "--port", "0", "--admin-port", "0", *flags])
-        try:
-            found = self.wait_for_line(r"^ready: (\S+) dashboard (\S+)$")
-        except BaseException:
-            self.stop()
-            raise
-        self.url, self.admin_url = found[1], found[2]
-
-    def status(self):
-        return json.loads(run("status", "--url", self.admin_url, "--json").stdout)
-
-    def processes(self):
-        return {process["name"]: process for process in self.status()["processes"]}
 
 
 def is_running(pid):
@@ -49,7 +26,7 @@ def is_running(pid):
 class RunningCluster(unittest.TestCase):
     @classmethod
     def setUpClass(cls):
-        cls.serve = Serve()
+        cls.serve = Serve(MODEL)
 
     @classmethod
     def tearDownClass(cls):
@@ -113,7 +90,7 @@ class RunningCluster(unittest.TestCase):
 
 class Supervision(unittest.TestCase):
     def test_a_killed_worker_is_started_again(self):
-        serve = Serve()
+        serve = Serve(MODEL)
         try:
             old = self.pid_of(serve, "worker-1")
             os.kill(old, signal.SIGKILL)
@@ -130,7 +107,7 @@ class Supervision(unittest.TestCase):
 
     def test_sigterm_and_sigint_end_every_process(self):
         for number in (signal.SIGTERM, signal.SIGINT):
-            serve = Serve()
+            serve = Serve(MODEL)
             pids = [process["pid"] for process in serve.processes().values()]
             folder = re.search(r"ipc://(\S+)/worker-0.sock", "\n".join(map(str, serve.processes().values())))[1]
             serve.signal(number)
@@ -139,7 +116,7 @@ class Supervision(unittest.TestCase):
             self.assertFalse(pathlib.Path(folder).exists())
 
     def test_killing_serve_leaves_no_orphans(self):
-        serve = Serve()
+        serve = Serve(MODEL)
         pids = [process["pid"] for process in serve.processes().values()]
         serve.signal(signal.SIGKILL)
         serve.child.wait()
