@@ -123,6 +123,10 @@ class Supervision(unittest.TestCase):
         # The pipe that all of them write to closes when the last has ended.
         with serve.changed:
             self.assertTrue(serve.changed.wait_for(lambda: serve.child.stdout.closed, READY_TIMEOUT_S))
+        # A process closes its files a moment before it has ended.
+        deadline = time.monotonic() + READY_TIMEOUT_S
+        while any(map(is_running, pids)) and time.monotonic() < deadline:
+            time.sleep(0.01)
         self.assertEqual([pid for pid in pids if is_running(pid)], [])
 
     @staticmethod

@@ -198,4 +198,9 @@ class Cluster:
 def what_must_not_change(choice):
     """Of a completion's choice: all that faults and placement may not touch. JSON numbers carry every bit of a float."""
     return {"text": choice["text"], "token_ids": choice["token_ids"], "finish_reason": choice["finish_reason"],
-            "logprobs": choice["logprobs"], "experts": choice["routing"]["experts"]}
+            "logprobs": choice["logprobs"], "experts": served_experts(choice)}
+
+
+def served_experts(answer):
+    """Per MoE layer and token; not which worker held them."""
+    return {stack: answer["routing"]["experts"][stack] for stack in ("encoder", "decoder")}

@@ -5,7 +5,7 @@ import pathlib
 import sys
 import unittest
 
-from cluster import SOURCE, Cluster, what_must_not_change
+from cluster import SOURCE, Cluster, served_experts, what_must_not_change
 from prompts import id_prompts
 
 CASES = SOURCE / "tests" / "golden" / "cases"
@@ -19,7 +19,7 @@ def answers(cluster, model):
     scores = []
     for prompt, target in zip(prompts, reversed(prompts)):
         score = cluster.score(prompt, target)
-        scores.append((score["logprobs"], score["routing"]["experts"]))
+        scores.append((score["logprobs"], served_experts(score)))
     return json.dumps([results, sampled, scores])
 
 
