@@ -20,7 +20,7 @@ endif()
 # -ffp-contract=off: an addition that one build fuses and another does not would change bits.
 add_compile_options(-ffp-contract=off)
 if(SIDA_SANITIZE)
-  add_compile_options(-fsanitize=${SIDA_SANITIZE} -fno-omit-frame-pointer)
+  add_compile_options(-fsanitize=${SIDA_SANITIZE} -fno-sanitize-recover=all -fno-omit-frame-pointer)
   add_link_options(-fsanitize=${SIDA_SANITIZE})
 endif()
 
