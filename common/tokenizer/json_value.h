@@ -21,8 +21,8 @@ struct JsonValue {
   using Array = std::vector<JsonValue>;
   using Object = std::vector<JsonMember>;
 
-  // Integers that fit are std::int64_t, other numbers double.
-  std::variant<std::nullptr_t, bool, std::int64_t, double, std::string, Array, Object> value = nullptr;
+  // Integers that fit are std::int64_t, other numbers double. null by default.
+  std::variant<std::nullptr_t, bool, std::int64_t, double, std::string, Array, Object> value;
 
   template <typename T>
   [[nodiscard]] const T* as() const {
