@@ -113,13 +113,14 @@ def main() -> None:
     arguments.add_argument("--out", type=Path, default=Path("build/demo-model"))
     arguments.add_argument("--model", type=Path, default=Path("models/demo"))
     arguments.add_argument("--sida", type=Path, default=Path("build/release/bin/sida"), help="the built program")
+    arguments.add_argument("--held-out", type=int, default=10**6, help="held-out examples of each task at most")
     arguments.add_argument("--share", type=float, default=1.0, help="of the counted training examples")
     options = arguments.parse_args()
     model, data = load_model(options.model), options.out / "data"
     hider = SpanHider(word_starts(options.out / "tokenizer"), model.geometry.vocab_size)
     limits = {t: int(n * options.share) for t, n in COUNTED.items()}
     train, _ = count(model, data, "train", hider, limits)
-    test, single = count(model, data, "test", hider, {t: 10**6 for t in TASKS if t != "pair_negative"})
+    test, single = count(model, data, "test", hider, {t: options.held_out for t in TASKS if t != "pair_negative"})
     tables = {layer: table(counts) for layer, counts in train.counts.items()}
     target = options.model / "predictor"
     target.mkdir(exist_ok=True)

@@ -55,8 +55,14 @@ def short_of_goal(figures: dict, baselines: dict) -> list[str]:
             "(`--init-from models/demo`)."]
 
 
-def card(figures: dict, baselines: dict, routes: dict, run: dict) -> str:
-    g = run["geometry"]
+def training_row(runs: list[dict]) -> str:
+    steps, tokens, seconds = (sum(r[key] for r in runs) for key in ("step", "tokens", "seconds"))
+    stages = f" in {len(runs)} stages" if len(runs) > 1 else ""
+    return f"Training: {steps} steps{stages}, {tokens / 1e6:.1f} million tokens, {seconds / 60:.0f} minutes."
+
+
+def card(figures: dict, baselines: dict, routes: dict, runs: list[dict]) -> str:
+    g = runs[-1]["geometry"]
     parts = [
         "# sida-demo",
         "",
@@ -65,7 +71,7 @@ def card(figures: dict, baselines: dict, routes: dict, run: dict) -> str:
         "Trained from random weights on WordNet 3.0's definitions and example sentences and the King James Bible, by "
         "`models/training`. It exists so that sida can be tried and tested on real text, not to be useful.",
         "",
-        f"Training: {run['step']} steps, {run['tokens'] / 1e6:.1f} million tokens, {run['seconds'] / 60:.0f} minutes.",
+        training_row(runs),
         "",
         "All figures are on held-out sources (no synset and no chapter is shared with training), with Hugging Face's own",
         "model on these bf16 weights, computed in fp32, greedy.",
@@ -100,10 +106,12 @@ def main() -> None:
     arguments = argparse.ArgumentParser(description=__doc__)
     arguments.add_argument("--out", type=Path, default=Path("build/demo-model"))
     arguments.add_argument("--model", type=Path, default=Path("models/demo"))
+    arguments.add_argument("--earlier", type=Path, nargs="*", default=[], help="export.json of the stages before")
     options = arguments.parse_args()
-    figures, baselines, routes, run = (json.loads((options.out / name).read_text())
-                                       for name in ("figures.json", "baselines.json", "routes.json", "export.json"))
-    (options.model / "README.md").write_text(card(figures, baselines, routes, run))
+    figures, baselines, routes = (json.loads((options.out / name).read_text())
+                                  for name in ("figures.json", "baselines.json", "routes.json"))
+    runs = [json.loads(path.read_text()) for path in [*options.earlier, options.out / "export.json"]]
+    (options.model / "README.md").write_text(card(figures, baselines, routes, runs))
 
 
 if __name__ == "__main__":
