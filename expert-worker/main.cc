@@ -38,6 +38,10 @@ sida::Result<void> serve(const sida::worker::WorkerConfig& config) {
                (*worker)->endpoint(), welcome.data_endpoint, welcome.kernel, welcome.capacity.slots,
                welcome.capacity.expert_bytes, welcome.capacity.experts_per_second);
   (*worker)->run();
+  // The worker is about to go: a second signal must not find it.
+  std::signal(SIGTERM, SIG_IGN);
+  std::signal(SIGINT, SIG_IGN);
+  running = nullptr;
   return {};
 }
 

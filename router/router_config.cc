@@ -24,6 +24,8 @@ config::Schema describe(RouterConfig& c) {
   schema.text("served-model-name", c.served_model_name, "name in the API; default: the model directory's");
   schema.integer("waiting-max", c.waiting_max, {1, 1'000'000}, "sequences waiting to start; beyond: 503");
   schema.integer("running-max", c.running_max, {1, 1'000'000}, "sequences running at once");
+  schema.integer("cache-tokens-max", c.cache_tokens_max, {1, 1'000'000'000},
+                 "source and new tokens of all running sequences, whose caches take memory");
   schema.integer("rows-max", c.rows_max, {1, 1'000'000}, "token rows computed per step");
   schema.choice("log-level", c.log_level, log_levels(), "least level that is logged");
   schema.rule([&c](std::vector<std::string>& problems) {
@@ -64,6 +66,7 @@ RouterOptions router_options(const RouterConfig& config) {
   options.limits.waiting_max = static_cast<std::size_t>(config.waiting_max);
   options.limits.running_max = static_cast<std::size_t>(config.running_max);
   options.limits.rows_max = config.rows_max;
+  options.limits.cache_tokens_max = config.cache_tokens_max;
   return options;
 }
 

@@ -21,11 +21,12 @@ struct RouterConfig {
   std::string dtype = "auto";                    // auto: the checkpoint's; fp16 computes in fp32.
   std::string expert_capacity = "model";         // model: the checkpoint's; none; or a number.
   std::string cpu_kernel = "auto";
-  std::int64_t threads = 1;        // Compute threads of the trunk.
-  std::string served_model_name;   // Empty: the model directory's name.
-  std::int64_t waiting_max = 512;  // Requests not started yet; beyond: 503.
-  std::int64_t running_max = 256;  // Sequences with a cache.
-  std::int64_t rows_max = 2048;    // Per step.
+  std::int64_t threads = 1;               // Compute threads of the trunk.
+  std::string served_model_name;          // Empty: the model directory's name.
+  std::int64_t waiting_max = 512;         // Requests not started yet; beyond: 503.
+  std::int64_t cache_tokens_max = 65536;  // Source and new tokens of running sequences; bounds the caches' memory.
+  std::int64_t running_max = 256;         // Sequences with a cache.
+  std::int64_t rows_max = 2048;           // Per step.
   std::string log_level = "info";
 };
 

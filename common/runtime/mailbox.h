@@ -17,11 +17,11 @@ class Mailbox {
  public:
   explicit Mailbox(std::size_t capacity) : capacity_(capacity) {}
 
-  // False when full: the caller answers "overloaded" and keeps nothing.
+  // False when full or closed: the caller answers for the item, which is gone.
   [[nodiscard]] bool post(T item) {
     {
       std::lock_guard lock(mutex_);
-      if (items_.size() >= capacity_) return false;
+      if (closed_ || items_.size() >= capacity_) return false;
       items_.push_back(std::move(item));
     }
     event_.signal();
@@ -39,6 +39,16 @@ class Mailbox {
     return item;
   }
 
+  // Nothing can be posted any more; what is there can still be taken.
+  void close() {
+    std::lock_guard lock(mutex_);
+    closed_ = true;
+  }
+  [[nodiscard]] bool closed() const {
+    std::lock_guard lock(mutex_);
+    return closed_;
+  }
+
   // Readable while items wait.
   [[nodiscard]] int wake_descriptor() const { return event_.descriptor(); }
 
@@ -46,6 +56,7 @@ class Mailbox {
   const std::size_t capacity_;
   mutable std::mutex mutex_;
   std::deque<T> items_;
+  bool closed_ = false;
   WakeEvent event_;
 };
 

@@ -3,6 +3,7 @@
 #include <spdlog/spdlog.h>
 
 #include <algorithm>
+#include <bit>
 #include <map>
 #include <type_traits>
 #include <utility>
@@ -13,6 +14,7 @@
 namespace sida::router {
 namespace {
 
+constexpr int kBurst = 256;                    // Messages of one peer per turn; then the others get theirs.
 constexpr std::size_t kNamesMax = 4096;        // Incarnations remembered; beyond, only the live ones.
 constexpr std::uint8_t kPredictedExperts = 3;  // k: enough for top-3 hits in the measurements.
 
@@ -22,8 +24,9 @@ proto::Member member_of(const proto::Welcome& welcome, bool draining) {
 
 }  // namespace
 
-PeerLink::PeerLink(NamedEndpoint where, const proto::Hello& hello, std::unique_ptr<transport::ControlClient> client)
-    : where_(std::move(where)), core_(where_.name, hello), client_(std::move(client)) {}
+PeerLink::PeerLink(PeerRole role, NamedEndpoint where, const proto::Hello& hello,
+                   std::unique_ptr<transport::ControlClient> client)
+    : where_(std::move(where)), core_(role, where_.name, hello), client_(std::move(client)) {}
 
 bool PeerLink::send(const proto::Message& message) {
   return client_->send(transport::Frame::take(proto::encode({.header = {}, .message = message}))).has_value();
@@ -31,18 +34,26 @@ bool PeerLink::send(const proto::Message& message) {
 
 bool PeerLink::poll(TimePoint now, std::vector<proto::Message>& inbox) {
   bool active = false;
-  while (auto frame = client_->receive()) {
+  for (int taken = 0; taken < kBurst; ++taken) {
+    auto frame = client_->receive();
+    if (!frame) break;
     active = true;
     auto envelope = proto::decode(frame->bytes());
     if (!envelope) {
-      ++malformed_messages_;
-      spdlog::warn("malformed message peer={} error=\"{}\"", where_.name, envelope.error().message);
+      // The first, and then ever more rarely: a peer must not fill the log.
+      if (std::has_single_bit(++malformed_messages_)) {
+        spdlog::warn("malformed message peer={} count={} error=\"{}\"", where_.name, malformed_messages_,
+                     envelope.error().message);
+      }
       continue;
     }
     if (core_.received(envelope->message, now)) changed_ = true;
     inbox.push_back(std::move(envelope->message));
   }
-  for (const proto::Message& message : core_.tick(now)) send(message);
+  for (const proto::Message& message : core_.tick(now)) {
+    send(message);
+    active = true;  // A send may consume the wake-up of a message that came meanwhile.
+  }
   if (core_.take_changed()) changed_ = true;
   return active;
 }
@@ -67,14 +78,14 @@ ProcessStatus PeerLink::status(const std::string& role) const {
   return status;
 }
 
-Result<std::vector<std::unique_ptr<PeerLink>>> connect_peers(transport::Transport& transport,
+Result<std::vector<std::unique_ptr<PeerLink>>> connect_peers(transport::Transport& transport, PeerRole role,
                                                              const std::vector<NamedEndpoint>& peers,
                                                              const proto::Hello& hello) {
   std::vector<std::unique_ptr<PeerLink>> links;
   for (const NamedEndpoint& peer : peers) {
     auto client = transport.connect_control(peer.endpoint);
     if (!client) return fail_at(peer.name, std::move(client).error());
-    links.push_back(std::make_unique<PeerLink>(peer, hello, std::move(*client)));
+    links.push_back(std::make_unique<PeerLink>(role, peer, hello, std::move(*client)));
   }
   return links;
 }
@@ -133,15 +144,17 @@ bool WorkerLinks::take_changed() {
 std::vector<TrunkWorker> WorkerLinks::live() const {
   std::vector<TrunkWorker> workers;
   for (const auto& link : links_) {
-    if (!link->core().ready()) continue;
+    const PeerState state = link->core().state();
+    if (state != PeerState::kReady && state != PeerState::kDraining) continue;
     const proto::Welcome& welcome = *link->core().welcome();
-    workers.push_back({member_of(welcome, false), welcome.data_endpoint});
+    workers.push_back({member_of(welcome, state == PeerState::kDraining), welcome.data_endpoint});
   }
   return workers;
 }
 
 bool WorkerLinks::covers(std::int32_t moe_layers) const {
-  const auto workers = live();
+  auto workers = live();
+  std::erase_if(workers, [](const TrunkWorker& worker) { return worker.member.draining; });
   for (std::int32_t layer = 0; layer < moe_layers; ++layer) {
     const bool covered = std::any_of(workers.begin(), workers.end(), [&](const TrunkWorker& worker) {
       const auto& layers = worker.member.covered_layers;

@@ -25,7 +25,8 @@ struct NamedEndpoint {
 // One peer: its link and what is known of it. The router agent's thread only, as all of this file.
 class PeerLink {
  public:
-  PeerLink(NamedEndpoint where, const proto::Hello& hello, std::unique_ptr<transport::ControlClient> client);
+  PeerLink(PeerRole role, NamedEndpoint where, const proto::Hello& hello,
+           std::unique_ptr<transport::ControlClient> client);
 
   // Reads the link dry into `inbox` (messages that PeerCore does not consume), sends what is due. True when active.
   bool poll(TimePoint now, std::vector<proto::Message>& inbox);
@@ -49,7 +50,7 @@ class PeerLink {
 };
 
 // Connecting is immediate and never blocks; a peer that is not there yet is greeted until it answers.
-Result<std::vector<std::unique_ptr<PeerLink>>> connect_peers(transport::Transport& transport,
+Result<std::vector<std::unique_ptr<PeerLink>>> connect_peers(transport::Transport& transport, PeerRole role,
                                                              const std::vector<NamedEndpoint>& peers,
                                                              const proto::Hello& hello);
 
@@ -65,8 +66,8 @@ class WorkerLinks {
   // True once after each change of live().
   bool take_changed();
 
-  [[nodiscard]] std::vector<TrunkWorker> live() const;  // Ready, not draining.
-  // Every layer in [0, moe_layers) is covered by a live worker.
+  [[nodiscard]] std::vector<TrunkWorker> live() const;  // Ready, or draining and finishing what it has.
+  // Every layer in [0, moe_layers) is covered by a ready worker.
   [[nodiscard]] bool covers(std::int32_t moe_layers) const;
   // Hands each item to its owner.
   void prefetch(const std::vector<proto::Prefetch::Item>& items);

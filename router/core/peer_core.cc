@@ -26,20 +26,21 @@ std::string_view name(PeerState state) {
   return "unknown";
 }
 
-PeerCore::PeerCore(std::string label, proto::Hello hello) : label_(std::move(label)), hello_(std::move(hello)) {}
+PeerCore::PeerCore(PeerRole role, std::string label, proto::Hello hello)
+    : role_(role), label_(std::move(label)), hello_(std::move(hello)) {}
 
 std::vector<proto::Message> PeerCore::tick(TimePoint now) {
   if (now < next_tick_) return {};
   next_tick_ = now + kHeartbeatInterval;
-  if (state_ == PeerState::kRefused) return {};
-  const bool live = state_ == PeerState::kReady || state_ == PeerState::kDraining;
-  if (live && now - last_heard_ > kHeartbeatTimeout) lose("silent");
-  if (live && now - progressed_ > kProgressTimeout) lose("busy without progress");
+  const auto is_live = [&] { return state_ == PeerState::kReady || state_ == PeerState::kDraining; };
+  if (is_live() && now - last_heard_ > kHeartbeatTimeout) lose("silent");
+  if (is_live() && now - progressed_ > kProgressTimeout) lose("busy without progress");
 
+  const bool live = is_live();
   std::vector<proto::Message> messages;
   const bool silent = !live || now - last_heard_ > kSilenceBeforeHello;
   if (silent && now >= next_hello_) {
-    next_hello_ = now + kHelloInterval;
+    next_hello_ = now + (state_ == PeerState::kRefused ? kRefusedHelloInterval : kHelloInterval);
     messages.emplace_back(hello_);
   }
   if (live) messages.emplace_back(proto::Heartbeat{.progress = ++ticks_, .busy = false});
@@ -50,10 +51,8 @@ bool PeerCore::received(const proto::Message& message, TimePoint now) {
   last_heard_ = now;
   if (const auto* greeting = std::get_if<proto::Welcome>(&message)) return welcome(*greeting, now);
   if (const auto* refusal = std::get_if<proto::Refuse>(&message)) {
-    const bool changed = state_ != PeerState::kRefused;
-    state_ = PeerState::kRefused;
-    detail_ = refusal->message;
-    return changed;
+    next_hello_ = now + kRefusedHelloInterval;
+    return refuse(refusal->message);
   }
   if (std::holds_alternative<proto::Draining>(message) && state_ == PeerState::kReady) {
     state_ = PeerState::kDraining;
@@ -67,7 +66,26 @@ bool PeerCore::received(const proto::Message& message, TimePoint now) {
   return false;
 }
 
+std::string PeerCore::objection(const proto::Welcome& welcome) const {
+  if (welcome.model != hello_.model) return "it serves another model";
+  const bool is_worker = !welcome.data_endpoint.empty() && welcome.capacity.slots > 0;
+  if (role_ == PeerRole::kWorker && !is_worker) return "it is not an expert-worker; check the endpoint";
+  if (role_ == PeerRole::kPredictor && is_worker) return "it is not a predictor; check the endpoint";
+  return {};
+}
+
+bool PeerCore::refuse(std::string why) {
+  const bool changed = state_ != PeerState::kRefused;
+  state_ = PeerState::kRefused;
+  detail_ = std::move(why);
+  return changed;
+}
+
 bool PeerCore::welcome(const proto::Welcome& welcome, TimePoint now) {
+  if (std::string why = objection(welcome); !why.empty()) {
+    next_hello_ = now + kRefusedHelloInterval;
+    return refuse(std::move(why));
+  }
   const bool same =
       (state_ == PeerState::kReady || state_ == PeerState::kDraining) && welcome_->worker == welcome.worker;
   if (same) return false;

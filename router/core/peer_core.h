@@ -14,6 +14,10 @@ namespace sida::router {
 // How long a busy peer may show no progress. Twice the heartbeat time-out: one expert read from a slow disk is no hang.
 inline constexpr std::chrono::milliseconds kProgressTimeout{2000};
 inline constexpr std::chrono::milliseconds kHelloInterval{250};
+// A refused peer is greeted again: its next incarnation may be the right one.
+inline constexpr std::chrono::milliseconds kRefusedHelloInterval{5000};
+
+enum class PeerRole { kWorker, kPredictor };
 
 enum class PeerState { kConnecting, kReady, kDraining, kLost, kRefused };
 
@@ -22,7 +26,7 @@ std::string_view name(PeerState state);
 class PeerCore {
  public:
   // `label`: for logs and status until the peer has told its name. `hello` is what it is greeted with.
-  PeerCore(std::string label, proto::Hello hello);
+  PeerCore(PeerRole role, std::string label, proto::Hello hello);
 
   // What to send now. Called at least every kHeartbeatInterval.
   std::vector<proto::Message> tick(TimePoint now);
@@ -47,7 +51,11 @@ class PeerCore {
  private:
   bool welcome(const proto::Welcome& welcome, TimePoint now);
   void lose(std::string why);
+  // Why a welcome is not one that we can work with; empty: it is.
+  [[nodiscard]] std::string objection(const proto::Welcome& welcome) const;
+  bool refuse(std::string why);
 
+  PeerRole role_;
   std::string label_;
   proto::Hello hello_;
   PeerState state_ = PeerState::kConnecting;

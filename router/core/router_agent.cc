@@ -4,7 +4,6 @@
 #include <unistd.h>
 
 #include <algorithm>
-#include <type_traits>
 #include <utility>
 
 #include "common/runtime/waiter.h"
@@ -41,15 +40,20 @@ std::size_t target_tokens(const Job& job) {
   return score == nullptr ? 0 : score->target_ids.size();
 }
 
+std::int64_t new_tokens(const Job& job) {
+  const auto* generate = std::get_if<GenerateJob>(&job.work);
+  return generate == nullptr ? 0 : std::max(0, generate->sampling.max_new_tokens);
+}
+
 }  // namespace
 
 Result<std::unique_ptr<RouterAgent>> RouterAgent::make(const model::ModelDirectory& model,
                                                        transport::Transport& transport, const proto::Hello& hello,
                                                        const RouterOptions& options,
                                                        std::function<void(TrunkCommand)> to_trunk) {
-  auto workers = connect_peers(transport, options.workers, hello);
+  auto workers = connect_peers(transport, PeerRole::kWorker, options.workers, hello);
   if (!workers) return tl::unexpected(std::move(workers).error());
-  auto predictors = connect_peers(transport, options.predictors, hello);
+  auto predictors = connect_peers(transport, PeerRole::kPredictor, options.predictors, hello);
   if (!predictors) return tl::unexpected(std::move(predictors).error());
   return std::unique_ptr<RouterAgent>(new RouterAgent(model, WorkerLinks(std::move(*workers), model.experts_total()),
                                                       PredictorLinks(std::move(*predictors)), options,
@@ -65,7 +69,8 @@ RouterAgent::RouterAgent(const model::ModelDirectory& model, WorkerLinks workers
       tracker_(model.geometry().encoder_moe_layers, model.geometry().moe_layers(),
                static_cast<std::int32_t>(model.config().num_experts)),
       to_trunk_(std::move(to_trunk)),
-      events_(options.mailbox_jobs_max),
+      jobs_(options.mailbox_jobs_max),
+      cancels_(options.mailbox_jobs_max + options.limits.waiting_max + options.limits.running_max),
       steps_done_(kStepsDoneMax) {
   status_.reason = "starting";
 }
@@ -80,15 +85,16 @@ Result<void> RouterAgent::submit(Job job) {
     // Once it was ready, a request waits for a worker that comes back; before that nobody knows how long.
     if (!status_.ready && !was_ready_) return fail(ErrorCode::kUnavailable, status_.reason);
   }
-  if (!events_.post(std::move(job))) {
+  if (!jobs_.post(std::move(job))) {
+    if (jobs_.closed()) return tl::unexpected(stopping_error());
     return fail(ErrorCode::kOverloaded, "the router's mailbox is full; send the request again later");
   }
   return {};
 }
 
 void RouterAgent::cancel(RequestId request) {
-  // A lost cancellation costs work, not correctness: the result then goes to a client that has left.
-  [[maybe_unused]] const bool posted = events_.post(Cancel{request});
+  // Its own queue: cancelling is what helps when the jobs' is full. A lost one costs work, and the client has left.
+  [[maybe_unused]] const bool posted = cancels_.post(request);
 }
 
 RouterStatus RouterAgent::status() const {
@@ -101,11 +107,12 @@ void RouterAgent::step_done(StepDone done) {
 }
 
 void RouterAgent::stop() {
-  while (!events_.post(Stop{})) wait_readable({}, steady_now() + std::chrono::milliseconds(1));
+  jobs_.close();
+  stop_.signal();
 }
 
 void RouterAgent::run() {
-  while (!stopping_) {
+  while (!jobs_.closed()) {
     const TimePoint now = steady_now();
     bool active = take_events(now);
     while (auto done = steps_done_.take()) {
@@ -113,32 +120,32 @@ void RouterAgent::run() {
       active = true;
     }
     active |= poll_links(now);
-    end_overdue(now);
+    active |= end_overdue(now);
     start_step(now);
     publish(now);
     if (active) continue;
-    std::vector<int> descriptors{events_.wake_descriptor(), steps_done_.wake_descriptor()};
+    std::vector<int> descriptors{jobs_.wake_descriptor(), cancels_.wake_descriptor(), steps_done_.wake_descriptor(),
+                                 stop_.descriptor()};
     for (const auto& link : workers_.links()) descriptors.push_back(link->wake_descriptor());
     for (const auto& link : predictors_.links()) descriptors.push_back(link->wake_descriptor());
     wait_readable(descriptors, std::min(next_publish_, scheduler_.next_deadline()));
   }
+  while (auto job = jobs_.take()) job->done(tl::unexpected(stopping_error()));
   while (!running_.empty()) end(running_.begin()->first, tl::unexpected(stopping_error()));
   to_trunk_(TrunkStop{});
 }
 
 bool RouterAgent::take_events(TimePoint now) {
-  bool any = false;
-  while (auto event = events_.take()) {
+  // Whoever cancels has submitted before: of the cancellations taken here, every job is in the mailbox or admitted.
+  std::vector<RequestId> cancelled;
+  while (const auto request = cancels_.take()) cancelled.push_back(*request);
+  bool any = !cancelled.empty();
+  while (auto job = jobs_.take()) {
     any = true;
-    if (auto* job = std::get_if<Job>(&*event)) {
-      admit(std::move(*job), now);
-    } else if (const auto* cancelled = std::get_if<Cancel>(&*event)) {
-      for (const auto& [id, running] : running_) {
-        if (running.job.request == cancelled->request) scheduler_.cancel(id);
-      }
-    } else {
-      stopping_ = true;
-    }
+    admit(std::move(*job), now);
+  }
+  for (const auto& [id, running] : running_) {
+    if (std::find(cancelled.begin(), cancelled.end(), running.job.request) != cancelled.end()) scheduler_.cancel(id);
   }
   return any;
 }
@@ -147,7 +154,7 @@ void RouterAgent::admit(Job job, TimePoint now) {
   const SequenceId id{next_sequence_++};
   const std::size_t source_tokens = source_of(job).size();
   auto admitted = scheduler_.submit(id, static_cast<std::int64_t>(source_tokens),
-                                    static_cast<std::int64_t>(target_tokens(job)), job.deadline, now);
+                                    static_cast<std::int64_t>(target_tokens(job)), job.deadline, now, new_tokens(job));
   if (!admitted) {
     ++counters_.requests_failed;
     job.done(tl::unexpected(std::move(admitted).error()));
@@ -168,7 +175,7 @@ bool RouterAgent::poll_links(TimePoint now) {
   std::vector<proto::HashTableEntries> entries;
   active |= predictors_.poll(now, entries);
   for (const proto::HashTableEntries& received : entries) {
-    if (tracker_.add(received)) workers_.prefetch(prefetch_items(received));
+    if (received.model == model_.fingerprint() && tracker_.add(received)) workers_.prefetch(prefetch_items(received));
   }
   return active;
 }
@@ -293,14 +300,15 @@ void RouterAgent::end(SequenceId id, Result<JobResult> result) {
   done(std::move(result));
 }
 
-void RouterAgent::end_overdue(TimePoint now) {
-  for (const EndedSequence& ended : scheduler_.ended(now)) {
+bool RouterAgent::end_overdue(TimePoint now) {
+  const auto ended_sequences = scheduler_.ended(now);
+  for (const EndedSequence& ended : ended_sequences) {
     release_.push_back(ended.sequence);
     end(ended.sequence, fail(ended.code, ended.code == ErrorCode::kCancelled
                                              ? "the client cancelled the request"
                                              : "the request's deadline passed; give it more time or ask for less"));
   }
-  if (now < next_publish_) return;
+  if (now < next_publish_) return !ended_sequences.empty();
   // Sequences inside a step are answered now; the scheduler lets them go at the step's end.
   std::vector<SequenceId> overdue;
   for (const auto& [id, running] : running_) {
@@ -310,6 +318,7 @@ void RouterAgent::end_overdue(TimePoint now) {
     scheduler_.cancel(id);
     end(id, fail(ErrorCode::kDeadlineExceeded, "the request's deadline passed; give it more time or ask for less"));
   }
+  return !ended_sequences.empty() || !overdue.empty();
 }
 
 void RouterAgent::publish(TimePoint now) {

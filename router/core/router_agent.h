@@ -7,7 +7,6 @@
 #include <memory>
 #include <mutex>
 #include <unordered_map>
-#include <variant>
 #include <vector>
 
 #include "common/model/model_directory.h"
@@ -46,12 +45,6 @@ class RouterAgent : public Engine {
   void run();
 
  private:
-  struct Cancel {
-    RequestId request;
-  };
-  struct Stop {};
-  using Event = std::variant<Job, Cancel, Stop>;
-
   struct Running {
     Job job;
     JobResult result;
@@ -72,7 +65,7 @@ class RouterAgent : public Engine {
   void take_routing(Running& running, const SequenceOutcome& outcome);
   void predict_decoder(SequenceId id, const Running& running, const SequenceOutcome& outcome);
   void end(SequenceId id, Result<JobResult> result);
-  void end_overdue(TimePoint now);
+  bool end_overdue(TimePoint now);
   void publish(TimePoint now);
   [[nodiscard]] bool has_work() const { return !running_.empty(); }
 
@@ -83,13 +76,14 @@ class RouterAgent : public Engine {
   PredictionTracker tracker_;
   std::function<void(TrunkCommand)> to_trunk_;
 
-  Mailbox<Event> events_;
+  Mailbox<Job> jobs_;  // Closed: the agent stops.
+  Mailbox<RequestId> cancels_;
+  WakeEvent stop_;
   Mailbox<StepDone> steps_done_;
   std::map<SequenceId, Running> running_;
   std::vector<SequenceId> release_;  // For the trunk to forget with the next step.
   std::uint64_t next_sequence_ = 1;
   bool trunk_busy_ = false;
-  bool stopping_ = false;
   bool was_ready_ = false;
   TimePoint next_publish_{};
   TimePoint last_publish_{};

@@ -18,8 +18,8 @@ struct SchedulerCore::RowBudget {
 };
 
 Result<void> SchedulerCore::submit(SequenceId sequence, std::int64_t source_tokens, std::int64_t target_tokens,
-                                   TimePoint deadline, TimePoint /*now*/) {
-  SIDA_CHECK(source_tokens > 0 && target_tokens >= 0);
+                                   TimePoint deadline, TimePoint /*now*/, std::int64_t new_tokens) {
+  SIDA_CHECK(source_tokens > 0 && target_tokens >= 0 && new_tokens >= 0);
   const std::int64_t tokens = source_tokens + target_tokens;
   if (waiting_.size() >= limits_.waiting_max) {
     return fail(ErrorCode::kOverloaded, std::to_string(waiting_.size()) + " sequences are waiting; try again later");
@@ -27,7 +27,7 @@ Result<void> SchedulerCore::submit(SequenceId sequence, std::int64_t source_toke
   if (!waiting_.empty() && waiting_tokens_ + tokens > limits_.waiting_tokens_max) {
     return fail(ErrorCode::kOverloaded, std::to_string(waiting_tokens_) + " tokens are waiting; try again later");
   }
-  const bool is_new = sequences_.emplace(sequence, Sequence{source_tokens, target_tokens, deadline}).second;
+  const bool is_new = sequences_.emplace(sequence, Sequence{source_tokens, target_tokens, deadline, new_tokens}).second;
   SIDA_CHECK(is_new);
   waiting_.push_back(sequence);
   waiting_tokens_ += tokens;
@@ -74,10 +74,12 @@ void SchedulerCore::plan_sources(StepPlan& plan, RowBudget& budget, TimePoint no
       ++next;
       continue;
     }
-    // A long source in front is not overtaken, else it could wait for ever.
+    // A sequence in front is not overtaken, else a long one could wait for ever.
+    if (!running_.empty() && cache_tokens_ + sequence.cache_tokens() > limits_.cache_tokens_max) return;
     if (!budget.take(sequence.source_tokens)) return;
     plan.encode.push_back(*next);
     running_.push_back(*next);
+    cache_tokens_ += sequence.cache_tokens();
     waiting_tokens_ -= sequence.tokens();
     next = waiting_.erase(next);
   }
@@ -127,7 +129,10 @@ TimePoint SchedulerCore::next_deadline() const {
 
 void SchedulerCore::forget(SequenceId sequence) {
   const auto node = sequences_.extract(sequence);
-  if (std::erase(running_, sequence) > 0) return;
+  if (std::erase(running_, sequence) > 0) {
+    cache_tokens_ -= node.mapped().cache_tokens();
+    return;
+  }
   if (std::erase(waiting_, sequence) > 0) waiting_tokens_ -= node.mapped().tokens();
 }
 

@@ -23,6 +23,7 @@ struct SchedulerLimits {
   std::size_t waiting_max = 512;              // Sequences not yet encoded; beyond: kOverloaded.
   std::int64_t waiting_tokens_max = 1 << 18;  // Their source and target tokens; beyond: kOverloaded.
   std::size_t running_max = 256;              // Sequences with a cache; the others wait.
+  std::int64_t cache_tokens_max = 1 << 16;    // Source, target and new tokens of those; one sequence alone always fits.
   std::int64_t rows_max = 2048;               // Per step: source rows, target rows and decode rows together.
   std::size_t steps_in_flight_max = 1;
 };
@@ -45,10 +46,10 @@ class SchedulerCore {
  public:
   explicit SchedulerCore(SchedulerLimits limits) : limits_(limits) {}
 
-  // `target_tokens`: of a scoring sequence; 0: it generates. kOverloaded when the queue is full, nothing kept. A single
-  // sequence is always admitted to an empty queue, whatever its length.
+  // `target_tokens`: of a scoring sequence; 0: it generates, at most `new_tokens`. kOverloaded when the queue is full,
+  // nothing kept. A single sequence is always admitted to an empty queue, whatever its length.
   Result<void> submit(SequenceId sequence, std::int64_t source_tokens, std::int64_t target_tokens, TimePoint deadline,
-                      TimePoint now);
+                      TimePoint now, std::int64_t new_tokens = 0);
 
   // Nothing while as many steps are in flight as allowed, or when there is no work. Every running sequence that is in
   // no step decodes one row. Then, while rows_max lasts: scoring targets, then sources in order of arrival. One of them
@@ -78,9 +79,11 @@ class SchedulerCore {
     std::int64_t source_tokens = 0;
     std::int64_t target_tokens = 0;
     TimePoint deadline;
+    std::int64_t new_tokens = 0;
     bool in_step = false;
     bool cancelled = false;
     [[nodiscard]] std::int64_t tokens() const { return source_tokens + target_tokens; }
+    [[nodiscard]] std::int64_t cache_tokens() const { return tokens() + new_tokens; }
     [[nodiscard]] bool may_start(TimePoint now) const { return !in_step && !cancelled && now < deadline; }
   };
   struct RowBudget;
@@ -95,6 +98,7 @@ class SchedulerCore {
   std::deque<SequenceId> waiting_;    // In order of arrival.
   std::vector<SequenceId> running_;   // Encoded or in the step that encodes it, in order of admission.
   std::int64_t waiting_tokens_ = 0;   // Of waiting_.
+  std::int64_t cache_tokens_ = 0;     // Of running_.
   std::map<StepId, StepPlan> steps_;  // In flight.
   StepId last_step_{0};
 };

@@ -3,9 +3,9 @@
 #include <spdlog/spdlog.h>
 
 #include <algorithm>
+#include <bit>
 #include <cstring>
 #include <set>
-#include <type_traits>
 #include <utility>
 #include <variant>
 
@@ -13,6 +13,8 @@
 
 namespace sida::router {
 namespace {
+
+constexpr int kBurst = 256;  // Messages of one channel per turn; then the others, deadlines and coroutines get theirs.
 
 std::uint64_t row_bytes(const RemoteExperts::Options& options) {
   return static_cast<std::uint64_t>(options.d_model) * bytes_per_element(options.hello.compute_dtype);
@@ -73,7 +75,9 @@ void RemoteExperts::set_workers(const std::vector<TrunkWorker>& workers) {
 bool RemoteExperts::poll(TimePoint now) {
   bool active = false;
   for (auto& [worker, channel] : channels_) {
-    while (auto message = channel->receive()) {
+    for (int taken = 0; taken < kBurst; ++taken) {
+      auto message = channel->receive();
+      if (!message) break;
       receive(worker, *message, now);
       active = true;
     }
@@ -102,33 +106,41 @@ std::vector<int> RemoteExperts::wake_descriptors() const {
 }
 
 void RemoteExperts::apply(DispatchActions actions) {
-  for (const DispatchAction& action : actions) {
-    std::visit(
-        [&](const auto& what) {
-          using Action = std::decay_t<decltype(what)>;
-          if constexpr (std::is_same_v<Action, SendPart>) {
-            send_part(what.part);
-          } else if constexpr (std::is_same_v<Action, AcceptRows>) {
-            accept_rows(what);
-          } else if constexpr (std::is_same_v<Action, CancelPart>) {
-            const auto channel = channels_.find(what.worker);
-            if (channel == channels_.end()) return;
-            const auto cancel = proto::encode({.header = {}, .message = proto::Cancel{what.id}});
-            // Only saves work: a lost Cancel costs an answer that is then ignored.
-            [[maybe_unused]] const auto sent = channel->second->send({transport::Frame::take(cancel), {}});
-          } else if constexpr (std::is_same_v<Action, CompleteCall>) {
-            finish(what.call, {});
-          } else {
-            finish(what.call, tl::unexpected(what.error));
-          }
-        },
-        action);
+  for (DispatchAction& action : actions) actions_.push_back(std::move(action));
+  if (carrying_out_) return;
+  carrying_out_ = true;
+  while (!actions_.empty()) {
+    const DispatchAction action = std::move(actions_.front());
+    actions_.pop_front();
+    carry_out(action);
+  }
+  carrying_out_ = false;
+}
+
+void RemoteExperts::carry_out(const DispatchAction& action) {
+  if (const auto* send = std::get_if<SendPart>(&action)) {
+    send_part(send->part);
+  } else if (const auto* accept = std::get_if<AcceptRows>(&action)) {
+    accept_rows(*accept);
+  } else if (const auto* cancel = std::get_if<CancelPart>(&action)) {
+    const auto channel = channels_.find(cancel->worker);
+    if (channel == channels_.end()) return;
+    const auto envelope = proto::encode({.header = {}, .message = proto::Cancel{cancel->id}});
+    // Only saves work: a lost Cancel costs an answer that is then ignored.
+    [[maybe_unused]] const auto sent = channel->second->send({transport::Frame::take(envelope), {}});
+  } else if (const auto* complete = std::get_if<CompleteCall>(&action)) {
+    finish(complete->call, {});
+  } else {
+    const auto& failed = std::get<FailCall>(action);
+    finish(failed.call, tl::unexpected(failed.error));
   }
 }
 
 void RemoteExperts::send_part(const Part& part) {
   const TimePoint now = steady_now();
-  const ExpertCall& call = *calls_.at(part.call);
+  const auto found = calls_.find(part.call);
+  if (found == calls_.end()) return;  // It failed between the decision and now.
+  const ExpertCall& call = *found->second;
   const proto::TensorShape shape{call.rows.dtype, static_cast<std::uint32_t>(part.rows.size()),
                                  static_cast<std::uint32_t>(call.rows.columns)};
   auto envelope = proto::encode({.header = {.trace = {}, .remaining = remaining(call.deadline, now)},
@@ -162,8 +174,11 @@ void RemoteExperts::finish(CallId id, Result<void> result) {
 void RemoteExperts::receive(WorkerId worker, const transport::TensorMessage& message, TimePoint now) {
   auto envelope = proto::decode(message.envelope.bytes());
   if (!envelope) {
-    ++malformed_messages_;
-    spdlog::warn("malformed message worker={:x} error=\"{}\"", worker.value, envelope.error().message);
+    // The first, and then ever more rarely: a peer must not fill the log.
+    if (std::has_single_bit(++malformed_messages_)) {
+      spdlog::warn("malformed message worker={:x} count={} error=\"{}\"", worker.value, malformed_messages_,
+                   envelope.error().message);
+    }
     return;
   }
   if (const auto* result = std::get_if<proto::DispatchResult>(&envelope->message)) {

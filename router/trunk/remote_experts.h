@@ -46,6 +46,7 @@ class RemoteExperts : public Experts {
 
  private:
   void apply(DispatchActions actions);
+  void carry_out(const DispatchAction& action);
   void send_part(const Part& part);
   void accept_rows(const AcceptRows& accepted);
   void finish(CallId call, Result<void> result);
@@ -57,6 +58,8 @@ class RemoteExperts : public Experts {
   DispatchCore core_;
   std::map<WorkerId, std::unique_ptr<transport::TensorClient>> channels_;
   std::unordered_map<CallId, ExpertCall*> calls_;
+  std::deque<DispatchAction> actions_;  // Not carried out yet; a refused send adds to them.
+  bool carrying_out_ = false;
   std::deque<std::coroutine_handle<>> ready_;
   const std::byte* result_rows_ = nullptr;  // Of the result being handled.
   std::uint64_t next_call_ = 1;

@@ -12,6 +12,8 @@
 namespace sida::router {
 namespace {
 
+// Below this the division overflows before it changes anything: such a draw is the best token.
+constexpr float kGreedyBelow = 1e-4F;
 constexpr float kExcluded = -std::numeric_limits<float>::infinity();
 
 // Ids outside the vocabulary come from a request's prompt of another model: they penalise nothing.
@@ -81,7 +83,7 @@ void filter_scores(std::span<float> scores, const SamplingHistory& history, cons
       if (in_vocab(token, scores)) scores[static_cast<std::size_t>(token)] = kExcluded;
     }
   }
-  if (params.temperature <= 0) return;
+  if (params.temperature < kGreedyBelow) return;
   for (float& score : scores) score /= params.temperature;
   if (params.top_k > 0) keep_top_k(scores, static_cast<std::size_t>(params.top_k));
   if (params.top_p < 1) keep_top_p(scores, params.top_p);
@@ -89,7 +91,7 @@ void filter_scores(std::span<float> scores, const SamplingHistory& history, cons
 
 std::int32_t choose_token(std::span<const float> scores, const SamplingParams& params, std::uint64_t token_index) {
   SIDA_CHECK(!scores.empty());
-  if (params.temperature <= 0) return best_token(scores);
+  if (params.temperature < kGreedyBelow) return best_token(scores);
   const double log_sum = log_sum_exp(scores);
   const double drawn = counter_random(params.seed, token_index);
   double cumulative = 0;

@@ -17,8 +17,8 @@ struct SamplingHistory {
   std::span<const std::int32_t> end_tokens;      // Forbidden before min_new_tokens.
 };
 
-// Applies repetition penalty, no-repeat n-gram and min new tokens; when sampling (temperature > 0) also temperature,
-// top-k and top-p. Excluded tokens become -infinity. scores: [vocab], in place.
+// Applies repetition penalty, no-repeat n-gram and min new tokens; when sampling (temperature of 1e-4 or more) also
+// temperature, top-k and top-p. Excluded tokens become -infinity. scores: [vocab], in place.
 void filter_scores(std::span<float> scores, const SamplingHistory& history, const SamplingParams& params);
 
 // Greedy: the highest score, the lowest id among equals. Otherwise a draw from softmax(scores) with the random number

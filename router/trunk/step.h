@@ -33,7 +33,7 @@ struct TrunkStep {
   TimePoint deadline = TimePoint::max();
 };
 
-// The workers that may be given rows, and where their tensor channels connect.
+// The workers that have rows or, unless they drain, may be given some, and where their tensor channels connect.
 struct TrunkWorker {
   proto::Member member;
   std::string data_endpoint;
@@ -44,7 +44,7 @@ struct TrunkMembers {
 
 struct TrunkStop {};
 
-using TrunkCommand = std::variant<TrunkStep, TrunkMembers, TrunkStop>;
+using TrunkCommand = std::variant<TrunkStep, TrunkMembers, TrunkStop>;  // Of members only the newest matter.
 
 // What one MoE layer did with a sequence's rows of this step.
 struct SequenceRouting {

@@ -11,7 +11,7 @@
 namespace sida::router {
 namespace {
 
-constexpr std::size_t kMailboxCapacity = 1024;
+constexpr std::size_t kMailboxCapacity = 16;
 constexpr std::chrono::seconds kStopGrace{2};
 constexpr std::chrono::seconds kIdleWait{1};
 
@@ -25,17 +25,23 @@ TrunkAgent::TrunkAgent(const TrunkWeights& weights, compute::Backend& backend, t
       done_(std::move(done)) {}
 
 void TrunkAgent::post(TrunkCommand command) {
-  SIDA_CHECK(mailbox_.post(std::move(command)));
+  if (auto* members = std::get_if<TrunkMembers>(&command)) {
+    members_.set(std::move(*members));
+  } else {
+    SIDA_CHECK(mailbox_.post(std::move(command)));
+  }
 }
 
 bool TrunkAgent::take_commands() {
   bool any = false;
+  if (const auto members = members_.take()) {
+    experts_.set_workers(members->workers);
+    any = true;
+  }
   while (auto command = mailbox_.take()) {
     any = true;
     if (auto* step = std::get_if<TrunkStep>(&*command)) {
       runner_.start(std::move(*step));
-    } else if (const auto* members = std::get_if<TrunkMembers>(&*command)) {
-      experts_.set_workers(members->workers);
     } else {
       stop_at_ = steady_now() + kStopGrace;
     }
@@ -59,6 +65,7 @@ void TrunkAgent::run() {
     if (active) continue;
     auto descriptors = experts_.wake_descriptors();
     descriptors.push_back(mailbox_.wake_descriptor());
+    descriptors.push_back(members_.wake_descriptor());
     wait_readable(descriptors, std::min({experts_.next_deadline(), stop_at_, steady_now() + kIdleWait}));
   }
 }

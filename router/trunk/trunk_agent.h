@@ -6,6 +6,7 @@
 #include <memory>
 
 #include "common/compute/backend.h"
+#include "common/runtime/latest.h"
 #include "common/runtime/mailbox.h"
 #include "common/transport/transport.h"
 #include "router/trunk/remote_experts.h"
@@ -21,8 +22,8 @@ class TrunkAgent {
   TrunkAgent(const TrunkWeights& weights, compute::Backend& backend, transport::Transport& transport,
              RemoteExperts::Options options, std::function<void(StepDone)> done);
 
-  // Any thread. The router agent has at most one step under way and posts members as they change: the mailbox is never
-  // full in normal life, and a full one is a programming mistake.
+  // Any thread. The router agent has at most one step under way, so the mailbox is never full; members, which may
+  // change often while a step computes, replace those not taken yet.
   void post(TrunkCommand command);
 
   // The calling thread becomes the trunk's; returns after TrunkStop, once the step under way has ended or 2 s have
@@ -33,6 +34,7 @@ class TrunkAgent {
   bool take_commands();
 
   Mailbox<TrunkCommand> mailbox_;
+  Latest<TrunkMembers> members_;
   RemoteExperts experts_;
   StepRunner runner_;
   std::function<void(StepDone)> done_;

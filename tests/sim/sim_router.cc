@@ -23,7 +23,8 @@ void SimRouter::add_worker(const std::string& name) {
   const std::size_t index = peers_.size();
   const PeerId control = network_.connect(name, LinkKind::kControl,
                                           [this, index](const Packet& packet) { receive_control(index, packet); });
-  peers_.push_back({name, router::PeerCore(name, hello_), control, std::nullopt, WorkerId{}});
+  peers_.push_back(
+      {name, router::PeerCore(router::PeerRole::kWorker, name, hello_), control, std::nullopt, WorkerId{}});
 }
 
 // The router's loop: heartbeats of its peers, deadlines of its dispatches.

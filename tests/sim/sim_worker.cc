@@ -14,6 +14,7 @@ worker::WorkerIdentity identity(const SimMachine& machine, const SimModel& model
   worker::WorkerIdentity result;
   result.welcome.worker = id;
   result.welcome.name = machine.name;
+  result.welcome.data_endpoint = "sim://" + machine.name;
   result.welcome.numerics_id = machine.numerics_id;
   result.welcome.capacity = {.memory_budget_bytes = machine.slots * 100,
                              .expert_bytes = 100,

@@ -26,9 +26,11 @@ class PeerCoreTest : public ::testing::Test {
     for (const Message& message : messages) count += std::holds_alternative<Hello>(message) ? 1 : 0;
     return count;
   }
-  proto::Welcome welcome_of(std::uint64_t worker) { return {.worker = WorkerId{worker}, .name = "worker-0"}; }
+  proto::Welcome welcome_of(std::uint64_t worker) {
+    return {.worker = WorkerId{worker}, .name = "worker-0", .capacity = {.slots = 1}, .data_endpoint = "inproc://data"};
+  }
 
-  PeerCore peer{"worker-0", Hello{.router = RouterId{1}}};
+  PeerCore peer{PeerRole::kWorker, "worker-0", Hello{.router = RouterId{1}}};
   TimePoint now{};
   bool alive = false;
   bool busy = false;
@@ -80,6 +82,25 @@ TEST_F(PeerCoreTest, ARestartIsAChangeOfIncarnation) {
   EXPECT_FALSE(peer.received(welcome_of(7), now));
   EXPECT_TRUE(peer.received(welcome_of(8), now));
   EXPECT_EQ(peer.welcome()->worker, WorkerId{8});
+}
+
+TEST_F(PeerCoreTest, RefusesAWelcomeOfAnotherModelOrOfNoWorker) {
+  auto other_model = welcome_of(7);
+  other_model.model[0] = 1;
+  EXPECT_TRUE(peer.received(other_model, now));
+  EXPECT_EQ(peer.state(), PeerState::kRefused);
+  auto predictor = welcome_of(7);
+  predictor.data_endpoint.clear();
+  peer.received(predictor, now);
+  EXPECT_EQ(peer.state(), PeerState::kRefused);
+  EXPECT_EQ(peer.detail(), "it is not an expert-worker; check the endpoint");
+}
+
+TEST_F(PeerCoreTest, GreetsARefusedPeerNowAndThenAndTakesItWhenItFits) {
+  peer.received(proto::Refuse{ErrorCode::kMismatch, "another model"}, now);
+  EXPECT_EQ(hellos(advance(kRefusedHelloInterval + milliseconds(500))), 1U);
+  EXPECT_TRUE(peer.received(welcome_of(8), now));
+  EXPECT_TRUE(peer.ready());
 }
 
 TEST_F(PeerCoreTest, ARefusalEndsTheLinkAndKeepsItsReason) {

@@ -201,6 +201,18 @@ TEST(SchedulerCore, ASequenceThatFinishesInTheStepThatItIsCancelledInHasFinished
   EXPECT_THAT(core.ended(kStart), IsEmpty());
 }
 
+TEST(SchedulerCore, StartsNoSequenceWhoseCacheDoesNotFitBesideTheRunningOnes) {
+  SchedulerCore core({.cache_tokens_max = 100});
+  ASSERT_TRUE(core.submit(kA, 30, 0, kNever, kStart, 200));  // Alone it runs, whatever its size.
+  submit(core, kB, 1);
+  run_step(core);
+  EXPECT_EQ(core.running(), 1U);
+  run_step(core, {kA});
+  ASSERT_TRUE(core.submit(kC, 50, 0, kNever, kStart, 49));
+  run_step(core);
+  EXPECT_EQ(core.running(), 2U);
+}
+
 TEST(SchedulerCore, IgnoresTheCancellationOfAnUnknownSequence) {
   SchedulerCore core({});
   core.cancel(kA);
