@@ -24,7 +24,9 @@ ProcessPlan worker_plan(const ClusterOptions& o, const ClusterPlace& place, std:
       "--log-level",  o.log_level};
   if (o.expert_memory_bytes > 0) {
     const auto workers = static_cast<std::uint64_t>(o.workers);
-    plan.arguments.insert(plan.arguments.end(), {"--expert-memory", std::to_string(o.expert_memory_bytes / workers)});
+    plan.arguments.insert(
+        plan.arguments.end(),
+        {"--expert-memory", std::to_string(std::max<std::uint64_t>(1, o.expert_memory_bytes / workers))});
   }
   return plan;
 }

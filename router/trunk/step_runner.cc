@@ -1,6 +1,7 @@
 #include "router/trunk/step_runner.h"
 
 #include <algorithm>
+#include <cmath>
 #include <utility>
 
 #include "router/trunk/sampler.h"
@@ -149,7 +150,12 @@ void StepRunner::read_out(Running& step, const DecodeOutput& output, std::vector
     for (std::int64_t row = 0; row < count; ++row) {
       const std::span<float> row_scores(rows_of(scores).f32() + static_cast<std::size_t>(row) * vocab, vocab);
       Sequence& sequence = *sequences_.at(outcomes[index].id);
-      if (sequence.target.empty()) {
+      if (!std::isfinite(log_sum_exp(row_scores))) {
+        outcomes[index].error = Error{ErrorCode::kInternal,
+                                      "the model's scores are not finite: its weights are damaged, or "
+                                      "overflow in this compute type"};
+        outcomes[index].finished = true;
+      } else if (sequence.target.empty()) {
         sample(sequence, row_scores, outcomes[index]);
       } else {
         const auto target = static_cast<std::size_t>(sequence.target[row_in_sequence]);

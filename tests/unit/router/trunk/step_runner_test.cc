@@ -3,12 +3,14 @@
 #include <gtest/gtest.h>
 
 #include <filesystem>
+#include <fstream>
 #include <map>
 #include <memory>
 #include <string>
 #include <vector>
 
 #include "tests/support/local_experts.h"
+#include "tests/support/temporary_directory.h"
 
 namespace sida::router {
 namespace {
@@ -113,6 +115,37 @@ TEST_P(StepRunnerTest, ForgetsAReleasedSequence) {
   ASSERT_EQ(runner.sequences(), 1U);
   runner.start({.id = StepId{99}, .release = {SequenceId{1}}});
   EXPECT_TRUE(runner.take_done());
+  EXPECT_EQ(runner.sequences(), 0U);
+}
+
+// Overwrites the decoder's last norm with not-a-numbers: a file that is well-formed and yet useless.
+void spoil_last_norm(const std::filesystem::path& directory) {
+  const auto model = model::ModelDirectory::open(directory).value();
+  const auto& info = model.tensor("decoder.final_layer_norm.weight");
+  std::fstream file(model.weights().files()[info.file], std::ios::in | std::ios::out | std::ios::binary);
+  file.seekp(static_cast<std::streamoff>(info.offset));
+  file << std::string(info.bytes, '\xff');
+}
+
+TEST(StepRunner, ScoresThatAreNotFiniteAreAnErrorAndNoAnswer) {
+  const sida::test::TemporaryDirectory copy;
+  std::filesystem::copy(std::filesystem::path(SIDA_SOURCE_DIR) / "tests/golden/cases/base/model", copy.path(),
+                        std::filesystem::copy_options::recursive);
+  spoil_last_norm(copy.path());
+  const auto model = model::ModelDirectory::open(copy.path()).value();
+  const auto weights = TrunkWeights::load(model, {DType::kFloat32, 64}).value();
+  const auto backend = compute::make_cpu_backend({}).value();
+  sida::testing::LocalExperts experts(model, *backend, DType::kFloat32);
+  StepRunner runner(weights, *backend, experts);
+  runner.start({.id = StepId{1}, .encode = {{.id = SequenceId{1}, .source = {5, 1}}}});
+  experts.run_all();
+  ASSERT_TRUE(runner.take_done());
+  runner.start({.id = StepId{2}, .decode = {SequenceId{1}}});
+  experts.run_all();
+  const auto done = runner.take_done();
+  ASSERT_TRUE(done);
+  EXPECT_TRUE(done->outcomes.front().error);
+  EXPECT_FALSE(done->outcomes.front().token);
   EXPECT_EQ(runner.sequences(), 0U);
 }
 
