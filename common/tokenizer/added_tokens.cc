@@ -34,16 +34,32 @@ std::size_t left_of_whitespace(std::string_view text, std::size_t begin, std::si
   return std::max(begin, floor);
 }
 
-std::size_t right_of_whitespace(std::string_view text, std::size_t end) {
-  while (end < text.size()) {
-    const CodePoint c = code_point_at(text, end);
-    if (!is_whitespace(c.value)) {
-      break;
+// Remembers the last run of white space: tokens that are white space themselves ask about each place within it.
+class RightOfWhitespace {
+ public:
+  explicit RightOfWhitespace(std::string_view text) : text_(text) {}
+
+  // `position` is a boundary behind the text's first code point.
+  std::size_t operator()(std::size_t position) {
+    if (position >= begin_ && position <= end_) {
+      return end_;
     }
-    end += c.size;
+    begin_ = end_ = position;
+    while (end_ < text_.size()) {
+      const CodePoint c = code_point_at(text_, end_);
+      if (!is_whitespace(c.value)) {
+        break;
+      }
+      end_ += c.size;
+    }
+    return end_;
   }
-  return end;
-}
+
+ private:
+  std::string_view text_;
+  std::size_t begin_ = 0;
+  std::size_t end_ = 0;
+};
 
 }  // namespace
 
@@ -52,6 +68,7 @@ Result<AddedTokens> AddedTokens::make(std::vector<AddedToken> tokens, const Unig
   std::vector<std::string> contents;
   std::unordered_map<std::string_view, bool> seen;
   auto next_id = static_cast<std::int32_t>(model.pieces().size());
+  std::size_t total = 0;
   for (AddedToken& token : tokens) {
     const auto error = [&](const std::string& what) {
       return fail(ErrorCode::kInvalidModel, "added token '" + token.content.substr(0, 64) + "': " + what);
@@ -75,6 +92,10 @@ Result<AddedTokens> AddedTokens::make(std::vector<AddedToken> tokens, const Unig
     if (content.bytes.empty()) {
       return error("nothing of it is left when it is normalised");
     }
+    total += content.bytes.size();
+    if (total > kContentsBytesMax) {
+      return error("all added tokens together are longer than " + std::to_string(kContentsBytesMax) + " bytes");
+    }
     contents.push_back(std::move(content.bytes));
   }
   return AddedTokens(std::move(tokens), contents);
@@ -93,6 +114,7 @@ AddedTokens::AddedTokens(std::vector<AddedToken> tokens, const std::vector<std::
 std::vector<Stretch> AddedTokens::split(std::string_view text, bool normalized) const {
   const PrefixTrie& trie = normalized ? normalized_ : plain_;
   std::vector<Stretch> stretches;
+  RightOfWhitespace right_of_whitespace(text);
   std::size_t covered = 0;
   for (std::size_t position = 0; position < text.size() && !trie.empty();) {
     std::size_t length = 0;
@@ -113,7 +135,7 @@ std::vector<Stretch> AddedTokens::split(std::string_view text, bool normalized) 
       continue;
     }
     begin = token.left_strip ? left_of_whitespace(text, begin, covered) : begin;
-    end = token.right_strip ? right_of_whitespace(text, end) : std::max(begin, end);
+    end = token.right_strip ? right_of_whitespace(end) : std::max(begin, end);
     if (covered < begin) {
       stretches.push_back({covered, begin, std::nullopt});
     }

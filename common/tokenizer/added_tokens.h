@@ -36,6 +36,8 @@ struct Stretch {
 class AddedTokens {
  public:
   static constexpr std::size_t kContentBytesMax = 1024;
+  // Of all tokens together, as they are looked for.
+  static constexpr std::size_t kContentsBytesMax = std::size_t{1} << 20;
 
   // A token that the model has as a piece has the piece's id, any other the next free one. kInvalidModel where a token
   // breaks the rules above, occurs twice, or has another id in the file.

@@ -118,6 +118,8 @@ struct Growth {
   }
   double operator()(const ReplaceStep& step) const { return ratio(step.content.size(), step.pattern.size()); }
   double operator()(const ReplaceRunStep& step) const { return ratio(step.content.size(), step.minimum); }
+  // Prompts may be cut into texts of one byte, and each gets what is put before it.
+  double operator()(const PrependStep& step) const { return 1.0 + static_cast<double>(step.text.size()); }
   double operator()(const std::shared_ptr<const Charsmap>& charsmap) const {
     return static_cast<double>(charsmap->growth());
   }

@@ -43,7 +43,7 @@ using NormalizerStep =
 
 void normalize(const std::vector<NormalizerStep>& steps, NormalizedText& text);
 
-// Bytes that one byte of input can become at most, apart from what is put before the text.
+// Bytes that one byte of a text, which is not empty, can become at most.
 [[nodiscard]] double growth(const std::vector<NormalizerStep>& steps);
 
 // `pattern` in `text` replaced by `content`, each occurrence from the left. `pattern` is not empty.

@@ -9,8 +9,8 @@
 namespace sida::tokenizer {
 namespace {
 
-// SentencePiece's own map reaches 33 times, and the steps around it 4 more; a prompt's size is limited before it gets
-// here.
+// SentencePiece's own map reaches 33 times, and the steps around it 6 times that; a prompt's size is limited before it
+// gets here.
 constexpr double kGrowthMax = 1024;
 
 class PipelineTokenizer final : public Tokenizer {
@@ -100,8 +100,10 @@ class PipelineTokenizer final : public Tokenizer {
 }  // namespace
 
 Result<std::unique_ptr<Tokenizer>> make_tokenizer(Pipeline pipeline) {
-  if (growth(pipeline.normalizer) > kGrowthMax || (pipeline.decoder && growth(*pipeline.decoder) > kGrowthMax)) {
-    return fail(ErrorCode::kInvalidModel, "the normaliser or the decoder could grow a text more than a thousandfold");
+  if (growth(pipeline.normalizer) * growth(pipeline.pre_tokenizer) > kGrowthMax ||
+      (pipeline.decoder && growth(*pipeline.decoder) > kGrowthMax)) {
+    return fail(ErrorCode::kInvalidModel,
+                "the normaliser and pre-tokeniser, or the decoder, could grow a text more than a thousandfold");
   }
   auto added_tokens = AddedTokens::make(std::move(pipeline.added_tokens), pipeline.model, pipeline.normalizer);
   SIDA_TRY(added_tokens);

@@ -32,8 +32,8 @@ struct Pipeline {
   std::optional<std::vector<DecoderStep>> decoder = {};
 };
 
-// kInvalidModel where the added tokens do not fit the model, the post-processor's ids do not exist, or the normaliser
-// could blow a text up without bounds.
+// kInvalidModel where the added tokens do not fit the model, the post-processor's ids do not exist, or the steps could
+// grow a text a thousandfold.
 Result<std::unique_ptr<Tokenizer>> make_tokenizer(Pipeline pipeline);
 
 }  // namespace sida::tokenizer

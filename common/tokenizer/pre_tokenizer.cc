@@ -70,4 +70,16 @@ std::vector<NormalizedText> pre_tokenize(const std::vector<PreTokenizerStep>& st
   return words;
 }
 
+double growth(const std::vector<PreTokenizerStep>& steps) {
+  double product = 1.0;
+  for (const PreTokenizerStep& step : steps) {
+    if (const auto* metaspace = std::get_if<MetaspaceStep>(&step)) {
+      // A word of one byte that is no space keeps it and gets a replacement before it. Steps with replacements that
+      // differ cut such words apart again and again, so that this worst case is met.
+      product *= 1.0 + static_cast<double>(metaspace->replacement.size());
+    }
+  }
+  return product;
+}
+
 }  // namespace sida::tokenizer

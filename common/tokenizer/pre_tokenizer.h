@@ -27,4 +27,7 @@ using PreTokenizerStep = std::variant<WhitespaceSplitStep, MetaspaceStep>;
 // The words of `text` in order; none is empty.
 [[nodiscard]] std::vector<NormalizedText> pre_tokenize(const std::vector<PreTokenizerStep>& steps, NormalizedText text);
 
+// Bytes that one byte of a text can become at most, in all words together.
+[[nodiscard]] double growth(const std::vector<PreTokenizerStep>& steps);
+
 }  // namespace sida::tokenizer

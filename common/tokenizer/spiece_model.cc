@@ -1,8 +1,8 @@
 #include "common/tokenizer/spiece_model.h"
 
-#include <algorithm>
 #include <bit>
 #include <string>
+#include <unordered_map>
 #include <utility>
 
 #include "common/tokenizer/pipeline.h"
@@ -91,10 +91,12 @@ std::string sentinel(int number) {
 // Control and user-defined symbols, then T5's own specials where they are not among them.
 std::vector<AddedToken> added_tokens_of(const SpieceModel& model) {
   std::vector<AddedToken> tokens;
+  std::unordered_map<std::string, std::size_t> places;  // A file may have a million user-defined symbols.
   const auto add = [&](const std::string& content, bool special) {
-    const auto found = std::find_if(tokens.begin(), tokens.end(), [&](const auto& t) { return t.content == content; });
-    if (found != tokens.end()) {
-      found->special = found->special || special;
+    const auto [found, is_new] = places.emplace(content, tokens.size());
+    if (!is_new) {
+      AddedToken& token = tokens[found->second];
+      token.special = token.special || special;
     } else if (!content.empty()) {
       tokens.push_back({.content = content, .id = -1, .special = special});
     }

@@ -32,7 +32,8 @@ class Tokenizer {
   [[nodiscard]] virtual std::string token(std::int32_t id) const = 0;
 };
 
-// kNotFound when the directory has neither file (the server then takes ids only); kInvalidModel on damage, file named.
+// kNotFound when the directory has neither file (the server then takes ids only); kInvalidModel on damage and kIo where
+// the file cannot be read, both with the file named.
 Result<std::unique_ptr<Tokenizer>> load_tokenizer(const std::filesystem::path& model_directory);
 
 }  // namespace sida::tokenizer

@@ -43,6 +43,14 @@ TEST(AddedTokens, TakeWhiteSpaceAlongWhereTheySaySo) {
   EXPECT_EQ(split(tokens, "a <r>  <l>"), "(a )[<r>  ][<l>]");
 }
 
+// With a walk to the end of the white space for each token, this would take an hour.
+TEST(AddedTokens, MayBeWhiteSpaceThemselves) {
+  const auto tokens = make({{.content = " ", .right_strip = true}});
+  EXPECT_EQ(split(tokens, "a   b"), "(a)[   ][  ][ ](b)");
+  constexpr std::size_t kSize = std::size_t{4} << 20;
+  EXPECT_EQ(tokens->split(std::string(kSize, ' '), false).size(), kSize);
+}
+
 TEST(AddedTokens, StandAloneWhereTheySaySo) {
   const auto tokens = make({{.content = "day", .single_word = true}});
   EXPECT_EQ(split(tokens, "day days day."), "[day]( days )[day](.)");
@@ -70,6 +78,15 @@ TEST(AddedTokens, RefuseIdsThatTheVocabularyDoesNotGive) {
   EXPECT_FALSE(make({{.content = "a"}, {.content = "a"}}));
   EXPECT_FALSE(make({{.content = ""}}));
   EXPECT_FALSE(make({{.content = " ", .normalized = true}}, {StripStep{}}));
+}
+
+TEST(AddedTokens, RefuseToTakeMoreMemoryThanTheirLimit) {
+  std::vector<AddedToken> tokens;
+  for (int i = 0; i < 9; ++i) {
+    tokens.push_back({.content = std::string(1023, 'x') + std::to_string(i), .normalized = true});
+  }
+  EXPECT_TRUE(make(tokens, {ReplaceStep{"x", std::string(100, 'y')}}));
+  EXPECT_FALSE(make(tokens, {ReplaceStep{"x", std::string(200, 'y')}}));
 }
 
 }  // namespace

@@ -87,5 +87,28 @@ TEST(DamagedFiles, TokenizerJsonIsRefusedOrWorks) {
   }
 }
 
+TEST(DamagedFiles, EveryBeginningOfASpieceModelIsRefusedOrWorks) {
+  const std::string bytes = fixture("spiece.model");
+  std::size_t refused = 0;
+  for (std::size_t size = 0; size < bytes.size(); ++size) {
+    const auto tokenizer = read_spiece_model(std::string_view(bytes).substr(0, size));
+    if (tokenizer) {
+      use(**tokenizer);
+    } else {
+      EXPECT_EQ(tokenizer.error().code, ErrorCode::kInvalidModel);
+      ++refused;
+    }
+  }
+  // All but those that end between two fields.
+  EXPECT_GT(refused, bytes.size() * 9 / 10);
+}
+
+TEST(DamagedFiles, EveryBeginningOfATokenizerJsonIsRefused) {
+  const std::string bytes = fixture("byte_fallback.json");
+  for (std::size_t size = 0; size <= bytes.rfind('}'); ++size) {
+    EXPECT_FALSE(read_tokenizer_json(std::string_view(bytes).substr(0, size))) << size;
+  }
+}
+
 }  // namespace
 }  // namespace sida::tokenizer

@@ -65,6 +65,7 @@ TEST(NormalizedText, SlicesStartWhereThePromptStarts) {
 
 TEST(Normalizer, GrowthIsTheProductOfItsSteps) {
   EXPECT_EQ(growth({ReplaceStep{"ab", "xxxx"}, ReplaceRunStep{' ', 2, "xxxxxx"}, ReplaceStep{"aa", "b"}}), 6.0);
+  EXPECT_EQ(growth({PrependStep{"abc"}, ReplaceStep{" ", "xx"}}), 8.0);
 }
 
 }  // namespace

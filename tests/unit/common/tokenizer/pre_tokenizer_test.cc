@@ -43,5 +43,14 @@ TEST(PreTokenizer, MetaspacePrependsByItsScheme) {
   EXPECT_EQ(words({MetaspaceStep{"_", PrependScheme::kNever}}, "a b"), (Words{"a", "_b"}));
 }
 
+TEST(PreTokenizer, WordsOfOneByteGrowAsMuchAsItSays) {
+  const std::vector<PreTokenizerStep> step = {MetaspaceStep{}};
+  EXPECT_EQ(pre_tokenize(step, NormalizedText::whole("x")).front().bytes.size(), 4U);
+  EXPECT_EQ(growth(step), 4.0);
+  EXPECT_EQ(
+      growth(std::vector<PreTokenizerStep>{MetaspaceStep{}, WhitespaceSplitStep{}, MetaspaceStep{.replacement = "a"}}),
+      8.0);
+}
+
 }  // namespace
 }  // namespace sida::tokenizer

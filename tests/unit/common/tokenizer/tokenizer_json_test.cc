@@ -151,6 +151,23 @@ TEST(TokenizerJson, RefusesANormaliserThatExplodes) {
   EXPECT_NE(problem([&](json& f) { f["normalizer"] = {{"type", "Sequence"}, {"normalizers", {grow, grow}}}; }), "");
 }
 
+// Alternating replacements cut words apart that the step before has put together: a Fibonacci number of words.
+TEST(TokenizerJson, RefusesAPreTokenizerThatExplodes) {
+  json steps = json::array();
+  for (int i = 0; i < 60; ++i) {
+    steps.push_back({{"type", "Metaspace"}, {"replacement", i % 2 == 0 ? "A" : "B"}});
+  }
+  EXPECT_NE(problem([&](json& f) { f["pre_tokenizer"] = {{"type", "Sequence"}, {"pretokenizers", steps}}; }), "");
+}
+
+TEST(TokenizerJson, RefusesToPutALongTextBeforeEveryPieceOfThePrompt) {
+  const json prepend = {{"type", "Prepend"}, {"prepend", std::string(200, 'a')}};
+  EXPECT_NE(problem([&](json& f) {
+              f["normalizer"] = {{"type", "Sequence"}, {"normalizers", {prepend, prepend}}};
+            }),
+            "");
+}
+
 // With anything quadratic in it, this would take hours.
 TEST(TokenizerJson, EncodesMegabytesInOneGo) {
   const auto tokenizer = read(t5_file());
