@@ -121,12 +121,24 @@ SamplingParams read_sampling(JsonFields& fields, const HttpLimits& limits, std::
   return sampling;
 }
 
+bool read_stream_usage(JsonFields& fields, bool stream) {
+  const auto* options = fields.any("stream_options");
+  if (options == nullptr) {
+    return false;
+  }
+  const bool object = options->is_object() && options->size() <= 1;
+  const auto usage = object ? options->value("include_usage", nlohmann::json(false)) : nlohmann::json();
+  if (!stream || !usage.is_boolean() || (options->size() == 1 && !options->contains("include_usage"))) {
+    fields.problem({400, "invalid_argument",
+                    "stream_options is {\"include_usage\": true or false}, and only with stream true",
+                    "stream_options"});
+    return false;
+  }
+  return usage.get<bool>();
+}
+
 // Fields of OpenAI's API that are accepted only with the value that changes nothing.
 void refuse_unsupported(JsonFields& fields) {
-  if (fields.boolean("stream", false)) {
-    fields.problem(unsupported("stream", "streaming is not supported yet: leave stream out or set it to false"));
-  }
-  fields.any("stream_options");
   fields.any("user");
   if (fields.boolean("echo", false)) {
     fields.problem(unsupported("echo", "echo is not supported: an encoder-decoder's prompt is no part of its output"));
@@ -173,6 +185,8 @@ ApiResult<CompletionsRequest> parse_completions(const nlohmann::json& body, cons
   request.sampling.logprobs = static_cast<std::int32_t>(fields.integer("logprobs", 0, 0, 5));
   request.return_routing = fields.boolean("return_routing", false);
   request.return_token_ids = fields.boolean("return_token_ids", false);
+  request.stream = fields.boolean("stream", false);
+  request.stream_usage = read_stream_usage(fields, request.stream);
   refuse_unsupported(fields);
   const auto* prompt = fields.any("prompt");
   if (auto done = fields.finish(); !done) {

@@ -21,6 +21,8 @@ struct CompletionsRequest {
   bool want_logprobs = false;
   bool return_routing = false;
   bool return_token_ids = false;
+  bool stream = false;
+  bool stream_usage = false;  // `stream_options.include_usage`.
 };
 
 // Every rule of the endpoint, checked in one pass; the first problem is told, with its field.

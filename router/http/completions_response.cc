@@ -15,37 +15,9 @@ std::vector<std::int32_t> ids_of(const std::vector<GeneratedToken>& tokens) {
   return ids;
 }
 
-std::size_t find_stop(const std::string& text, const std::vector<std::string>& stop) {
-  std::size_t first = std::string::npos;
-  for (const std::string& word : stop) {
-    first = std::min(first, text.find(word));
-  }
-  return first;
-}
-
 // A model without a tokeniser has no names for its tokens: OpenAI's clients need strings, so the id stands in.
 std::string token_name(const ServedModel& model, std::int32_t id) {
   return model.tokenizer == nullptr ? "token_id:" + std::to_string(id) : model.tokenizer->token(id);
-}
-
-nlohmann::json logprobs_json(const ServedModel& model, const Choice& choice) {
-  auto tokens = nlohmann::json::array();
-  auto logprobs = nlohmann::json::array();
-  auto top_logprobs = nlohmann::json::array();
-  auto offsets = nlohmann::json::array();
-  std::vector<std::int32_t> before;
-  for (const GeneratedToken& token : choice.tokens) {
-    tokens.push_back(token_name(model, token.token));
-    logprobs.push_back(token.logprob);
-    auto top = nlohmann::json::object();
-    for (const TokenLogprob& alternative : token.top) {
-      top[token_name(model, alternative.token)] = alternative.logprob;
-    }
-    top_logprobs.push_back(std::move(top));
-    offsets.push_back(decode_text(model, before).size());
-    before.push_back(token.token);
-  }
-  return {{"tokens", tokens}, {"token_logprobs", logprobs}, {"top_logprobs", top_logprobs}, {"text_offset", offsets}};
 }
 
 // {"worker-0": [[layer, expert], …]}
@@ -64,7 +36,7 @@ nlohmann::json choice_json(std::size_t index, const CompletionsRequest& request,
                            const Choice& choice, const RoutingReport& routing) {
   nlohmann::json json{{"index", index},
                       {"text", choice.text},
-                      {"logprobs", request.want_logprobs ? logprobs_json(model, choice) : nlohmann::json()},
+                      {"logprobs", request.want_logprobs ? logprobs_json(model, choice.tokens) : nlohmann::json()},
                       {"finish_reason", choice.finish_reason == FinishReason::kStop ? "stop" : "length"}};
   if (request.return_token_ids) {
     json["prompt_token_ids"] = request.prompts[index / static_cast<std::size_t>(request.choices_per_prompt)];
@@ -77,6 +49,44 @@ nlohmann::json choice_json(std::size_t index, const CompletionsRequest& request,
 }
 
 }  // namespace
+
+std::size_t find_stop(const std::string& text, const std::vector<std::string>& stop) {
+  std::size_t first = std::string::npos;
+  for (const std::string& word : stop) {
+    first = std::min(first, text.find(word));
+  }
+  return first;
+}
+
+nlohmann::json logprobs_json(const ServedModel& model, const std::vector<GeneratedToken>& generated) {
+  auto tokens = nlohmann::json::array();
+  auto logprobs = nlohmann::json::array();
+  auto top_logprobs = nlohmann::json::array();
+  auto offsets = nlohmann::json::array();
+  std::vector<std::int32_t> before;
+  for (const GeneratedToken& token : generated) {
+    tokens.push_back(token_name(model, token.token));
+    logprobs.push_back(token.logprob);
+    auto top = nlohmann::json::object();
+    for (const TokenLogprob& alternative : token.top) {
+      top[token_name(model, alternative.token)] = alternative.logprob;
+    }
+    top_logprobs.push_back(std::move(top));
+    offsets.push_back(decode_text(model, before).size());
+    before.push_back(token.token);
+  }
+  return {{"tokens", tokens}, {"token_logprobs", logprobs}, {"top_logprobs", top_logprobs}, {"text_offset", offsets}};
+}
+
+nlohmann::json usage_json(const CompletionsRequest& request, std::size_t completion_tokens) {
+  std::size_t prompt_tokens = 0;
+  for (const auto& prompt : request.prompts) {
+    prompt_tokens += prompt.size();
+  }
+  return {{"prompt_tokens", prompt_tokens},
+          {"completion_tokens", completion_tokens},
+          {"total_tokens", prompt_tokens + completion_tokens}};
+}
 
 bool reaches_stop(const ServedModel& model, const std::vector<std::string>& stop,
                   const std::vector<GeneratedToken>& tokens) {
@@ -104,25 +114,14 @@ Choice apply_stop(const ServedModel& model, const std::vector<std::string>& stop
 nlohmann::json completions_response(const ResponseMeta& meta, const CompletionsRequest& request,
                                     const ServedModel& model, const std::vector<JobResult>& results) {
   auto choices = nlohmann::json::array();
-  std::size_t prompt_tokens = 0;
   std::size_t completion_tokens = 0;
-  for (const auto& prompt : request.prompts) {
-    prompt_tokens += prompt.size();
-  }
   for (std::size_t index = 0; index < results.size(); ++index) {
     const Choice choice = apply_stop(model, request.stop, results[index]);
     completion_tokens += choice.tokens.size();
     choices.push_back(choice_json(index, request, model, choice, results[index].routing));
   }
-  return {{"id", meta.id},
-          {"object", "text_completion"},
-          {"created", meta.created},
-          {"model", model.name},
-          {"choices", std::move(choices)},
-          {"usage",
-           {{"prompt_tokens", prompt_tokens},
-            {"completion_tokens", completion_tokens},
-            {"total_tokens", prompt_tokens + completion_tokens}}}};
+  return {{"id", meta.id},       {"object", "text_completion"},   {"created", meta.created},
+          {"model", model.name}, {"choices", std::move(choices)}, {"usage", usage_json(request, completion_tokens)}};
 }
 
 nlohmann::json routing_json(const RoutingReport& report) {

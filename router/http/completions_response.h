@@ -34,6 +34,14 @@ Choice apply_stop(const ServedModel& model, const std::vector<std::string>& stop
 nlohmann::json completions_response(const ResponseMeta& meta, const CompletionsRequest& request,
                                     const ServedModel& model, const std::vector<JobResult>& results);
 
+// Where the first stop string begins; npos: nowhere.
+std::size_t find_stop(const std::string& text, const std::vector<std::string>& stop);
+
+// OpenAI's `logprobs` object of these tokens; text offsets count from the first of them.
+nlohmann::json logprobs_json(const ServedModel& model, const std::vector<GeneratedToken>& tokens);
+
+nlohmann::json usage_json(const CompletionsRequest& request, std::size_t completion_tokens);
+
 // The `routing` object: mode, counts, agreement (share of predicted entries that the gate confirmed; null when none),
 // rows by worker; `experts`: ids per stack, layer and token, and [layer, expert] pairs by worker.
 nlohmann::json routing_json(const RoutingReport& report);

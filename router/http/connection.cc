@@ -86,6 +86,33 @@ void watch_client(const std::shared_ptr<Connection>& connection) {
       });
 }
 
+// Each event is one chunk of the body.
+class ChunkSink : public EventSink {
+ public:
+  ChunkSink(beast::tcp_stream& stream, const HttpLimits& limits, ClientWatch& client)
+      : stream_(stream), limits_(limits), client_(client) {}
+
+  net::awaitable<bool> send(std::string data) override {
+    if (client_.is_gone()) {
+      co_return false;
+    }
+    const std::string event = "data: " + data + "\n\n";
+    error_code error;
+    stream_.expires_after(limits_.write_timeout);
+    co_await net::async_write(stream_, http::make_chunk(net::buffer(event)), into(error));
+    stream_.expires_never();
+    if (error) {
+      client_.gone();
+    }
+    co_return !error;
+  }
+
+ private:
+  beast::tcp_stream& stream_;
+  const HttpLimits& limits_;
+  ClientWatch& client_;
+};
+
 class Session {
  public:
   Session(std::shared_ptr<Connection> connection, const HttpLimits& limits, HttpProbe& probe, const Handler& handler)
@@ -136,12 +163,17 @@ class Session {
     }
     const unsigned version = parser.get().version();
     const bool keep_alive = parser.get().keep_alive();
-    const Reply reply = co_await call_handler(parser.release());
-    if (connection_->client == nullptr) {
-      co_return false;
+    watch_client_of_request();
+    const Answer answer = co_await handler_(plain_request(parser.release()), *connection_->client);
+    bool written = false;
+    if (!connection_->client->is_gone()) {
+      if (answer.events) {
+        written = co_await write_events(answer, version, keep_alive);
+      } else {
+        written = co_await write(answer.reply, version, keep_alive);
+      }
     }
-    connection_->client = nullptr;
-    const bool written = co_await write(reply, version, keep_alive);
+    unwatch_client();
     co_return written&& keep_alive;
   }
 
@@ -171,23 +203,22 @@ class Session {
     co_return std::nullopt;
   }
 
-  // connection_->client is null afterwards when the client went away.
-  net::awaitable<Reply> call_handler(http::request<http::string_body> request) {
-    const auto client = std::make_shared<ClientWatch>();
-    connection_->client = client;
+  void watch_client_of_request() {
+    connection_->client = std::make_shared<ClientWatch>();
     stream_.expires_never();
     // A next request that is there already says that the client is, and would end the watch at once.
     if (buffer_.size() == 0) {
       watch_client(connection_);
     }
-    Reply reply = co_await handler_(plain_request(std::move(request)), *client);
+  }
+
+  void unwatch_client() {
+    if (connection_->client->is_gone()) {
+      probe_.client_went_away();
+    }
+    connection_->client = nullptr;
     error_code ignored;
     stream_.socket().cancel(ignored);
-    if (client->is_gone()) {
-      probe_.client_went_away();
-      connection_->client = nullptr;
-    }
-    co_return reply;
   }
 
   net::awaitable<bool> write(const Reply& reply, unsigned version, bool keep_alive) {
@@ -203,6 +234,31 @@ class Session {
     error_code error;
     stream_.expires_after(limits_.write_timeout);
     co_await http::async_write(stream_, response, into(error));
+    co_return !error;
+  }
+
+  // Chunked, since the length is not known before the end.
+  net::awaitable<bool> write_events(const Answer& answer, unsigned version, bool keep_alive) {
+    http::response<http::empty_body> head(http::status::ok, version);
+    head.set(http::field::server, "sida");
+    head.set(http::field::content_type, answer.reply.content_type);
+    head.set(http::field::cache_control, "no-cache");
+    head.keep_alive(keep_alive);
+    head.chunked(true);
+    http::response_serializer<http::empty_body> serializer(head);
+    error_code error;
+    stream_.expires_after(limits_.write_timeout);
+    co_await http::async_write_header(stream_, serializer, into(error));
+    if (error) {
+      connection_->client->gone();
+    }
+    ChunkSink sink(stream_, limits_, *connection_->client);
+    co_await answer.events(sink);
+    if (connection_->client->is_gone()) {
+      co_return false;
+    }
+    stream_.expires_after(limits_.write_timeout);
+    co_await net::async_write(stream_, http::make_chunk_last(), into(error));
     co_return !error;
   }
 

@@ -7,14 +7,14 @@
 
 #include "router/http/awaitable.h"
 #include "router/http/client_watch.h"
+#include "router/http/event_stream.h"
 #include "router/http/http_options.h"
 #include "router/http/http_request.h"
 #include "router/http/metrics.h"
-#include "router/http/reply.h"
 
 namespace sida::router {
 
-using Handler = std::function<boost::asio::awaitable<Reply>(HttpRequest request, ClientWatch& client)>;
+using Handler = std::function<boost::asio::awaitable<Answer>(HttpRequest request, ClientWatch& client)>;
 
 // Touched on the HTTP thread only.
 struct Connection {

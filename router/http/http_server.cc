@@ -213,7 +213,7 @@ class BeastServer : public HttpServer {
   }
 
  private:
-  net::awaitable<Reply> answer(HttpRequest request) { co_return answer_admin(request, engine_, probe_); }
+  net::awaitable<Answer> answer(HttpRequest request) { co_return Answer{answer_admin(request, engine_, probe_), {}}; }
 
   HttpOptions options_;
   Engine& engine_;

@@ -1,15 +1,16 @@
 #include "router/http/public_api.h"
 
 #include <array>
+#include <boost/asio/this_coro.hpp>
 #include <chrono>
 #include <cstdio>
 #include <string_view>
 
 #include "common/base/random_id.h"
 #include "common/base/version.h"
-#include "router/http/completions_request.h"
-#include "router/http/completions_response.h"
+#include "router/http/completions_stream.h"
 #include "router/http/job_runner.h"
+#include "router/http/job_stream.h"
 #include "router/http/json_fields.h"
 #include "router/http/score.h"
 #include "router/http/status_json.h"
@@ -88,54 +89,64 @@ PublicApi::PublicApi(Engine& engine, ServedModel model, HttpLimits limits, HttpP
       seed_base_(random_id()),
       started_(unix_seconds()) {}
 
-net::awaitable<Reply> PublicApi::handle(HttpRequest request, ClientWatch& client) {
+net::awaitable<Answer> PublicApi::handle(HttpRequest request, ClientWatch& client) {
   const TimePoint begun = steady_now();
-  Reply reply = co_await route(request, client);
-  probe_.request_answered(endpoint_label(request), reply.outcome, steady_now() - begun);
-  co_return reply;
+  Answer answer = co_await route(request, client);
+  if (!answer.events) {  // A stream is counted at its end.
+    probe_.request_answered(endpoint_label(request), answer.reply.outcome, steady_now() - begun);
+  }
+  co_return answer;
 }
 
-net::awaitable<Reply> PublicApi::route(const HttpRequest& request, ClientWatch& client) {
+net::awaitable<Answer> PublicApi::route(const HttpRequest& request, ClientWatch& client) {
   if (auto known = check_route(request); !known) {
-    co_return error_reply(known.error());
-  }
-  if (request.path == "/health") {
-    co_return health_reply(engine_.status());
-  }
-  if (request.path == "/version") {
-    co_return json_reply({{"version", version()}});
-  }
-  if (request.path == "/v1/models") {
-    co_return models();
+    co_return Answer{error_reply(known.error()), {}};
   }
   if (request.path == "/v1/completions") {
-    co_return co_await complete(request, client);
+    Answer answer = co_await complete(request, client);
+    co_return answer;
   }
+  Answer answer;
   if (request.path == "/v1/score") {
-    co_return co_await score(request, client);
+    answer.reply = co_await score(request, client);
+  } else if (request.path == "/health") {
+    answer.reply = health_reply(engine_.status());
+  } else if (request.path == "/version") {
+    answer.reply = json_reply({{"version", version()}});
+  } else if (request.path == "/v1/models") {
+    answer.reply = models();
+  } else {
+    answer.reply = translate(request);
   }
-  const auto body = parse_json_object(request.body, limits_.json_depth_max);
-  if (!body) {
-    co_return error_reply(body.error());
-  }
-  co_return request.path == "/tokenize" ? reply_of(tokenize(*body, model_, limits_))
-                                        : reply_of(detokenize(*body, model_));
+  co_return answer;
 }
 
-net::awaitable<Reply> PublicApi::complete(const HttpRequest& request, ClientWatch& client) {
+Reply PublicApi::translate(const HttpRequest& request) const {
   const auto body = parse_json_object(request.body, limits_.json_depth_max);
   if (!body) {
-    co_return error_reply(body.error());
+    return error_reply(body.error());
   }
-  const auto parsed = parse_completions(*body, model_, limits_, seed_base_ ^ (requests_ << 16U));
+  return request.path == "/tokenize" ? reply_of(tokenize(*body, model_, limits_)) : reply_of(detokenize(*body, model_));
+}
+
+net::awaitable<Answer> PublicApi::complete(const HttpRequest& request, ClientWatch& client) {
+  const auto body = parse_json_object(request.body, limits_.json_depth_max);
+  if (!body) {
+    co_return Answer{error_reply(body.error()), {}};
+  }
+  auto parsed = parse_completions(*body, model_, limits_, seed_base_ ^ (requests_ << 16U));
   if (!parsed) {
-    co_return error_reply(parsed.error());
+    co_return Answer{error_reply(parsed.error()), {}};
   }
   std::vector<Job> jobs = jobs_of(*parsed);
   for (Job& job : jobs) {
     prepare(job, request);
   }
   const ResponseMeta meta{hex_id("cmpl-", seed_base_ + jobs.front().request.value), unix_seconds()};
+  if (parsed->stream) {
+    const auto executor = co_await net::this_coro::executor;
+    co_return start_stream(executor, *std::move(parsed), meta, std::move(jobs), client);
+  }
   // A job that is ended early has no routing to report, so one whose routing is wanted runs on.
   Enough enough;
   if (!parsed->stop.empty() && !parsed->return_routing) {
@@ -145,9 +156,86 @@ net::awaitable<Reply> PublicApi::complete(const HttpRequest& request, ClientWatc
   }
   const auto results = co_await run_jobs(engine_, std::move(jobs), std::move(enough), client);
   if (!results) {
-    co_return error_reply(results.error());
+    co_return Answer{error_reply(results.error()), {}};
   }
-  co_return json_reply(completions_response(meta, *parsed, model_, *results));
+  co_return Answer{json_reply(completions_response(meta, *parsed, model_, *results)), {}};
+}
+
+// What a streamed answer needs until its end.
+struct PublicApi::Streaming {
+  CompletionsRequest request;
+  ResponseMeta meta;
+  std::shared_ptr<JobStream> jobs;
+  std::vector<ChoiceStream> choices;
+  TimePoint begun = steady_now();
+};
+
+Answer PublicApi::start_stream(const net::any_io_executor& executor, CompletionsRequest request,
+                               const ResponseMeta& meta, std::vector<Job> jobs, ClientWatch& client) {
+  const std::size_t count = jobs.size();
+  auto started = JobStream::start(engine_, executor, std::move(jobs), /*want_tokens=*/true);
+  if (!started) {
+    return {error_reply(api_error(started.error())), {}};
+  }
+  const auto streaming = std::make_shared<Streaming>(Streaming{std::move(request), meta, *started, {}});
+  for (std::size_t index = 0; index < count; ++index) {
+    streaming->choices.emplace_back(index, streaming->meta, streaming->request, model_);
+  }
+  client.on_gone([jobs_running = *started] { jobs_running->cancel_all(); });
+  Answer answer;
+  answer.reply.content_type = "text/event-stream";
+  answer.events = [this, streaming](EventSink& sink) { return stream(streaming, sink); };
+  return answer;
+}
+
+net::awaitable<void> PublicApi::stream(std::shared_ptr<Streaming> streaming, EventSink& sink) {
+  std::string outcome = "ok";
+  while (streaming->jobs->running() > 0) {
+    const JobEvent event = co_await streaming->jobs->next();
+    const std::string data = event_data(*streaming, event, outcome);
+    if (!data.empty()) {
+      // A client that went away cancelled the jobs; their ends are still waited for.
+      co_await sink.send(data);
+    }
+  }
+  if (outcome == "ok" && streaming->request.stream_usage) {
+    std::size_t tokens = 0;
+    for (const ChoiceStream& choice : streaming->choices) {
+      tokens += choice.token_count();
+    }
+    const std::string usage = dump_json(usage_chunk(streaming->meta, streaming->request, model_, tokens));
+    co_await sink.send(usage);
+  }
+  if (outcome == "ok") {
+    const std::string done = "[DONE]";
+    co_await sink.send(done);
+  }
+  probe_.request_answered("/v1/completions", outcome, steady_now() - streaming->begun);
+}
+
+std::string PublicApi::event_data(Streaming& streaming, const JobEvent& event, std::string& outcome) {
+  if (const auto* came = std::get_if<TokenCame>(&event)) {
+    ChoiceStream& choice = streaming.choices[came->job];
+    const auto chunk = choice.add(came->token);
+    // A job whose routing is wanted runs on, as without streaming.
+    if (choice.reached_stop() && !streaming.request.return_routing) {
+      streaming.jobs->cancel(came->job);
+    }
+    return chunk ? dump_json(*chunk) : "";
+  }
+  const auto& ended = std::get<JobEnded>(event);
+  ChoiceStream& choice = streaming.choices[ended.job];
+  if (ended.result) {
+    return dump_json(choice.finish(ended.result->finish_reason, ended.result->routing));
+  }
+  if (choice.reached_stop() && ended.result.error().code == ErrorCode::kCancelled) {
+    return dump_json(choice.finish(FinishReason::kStop, {}));
+  }
+  const bool first = outcome == "ok";
+  streaming.jobs->cancel_all();
+  const Reply error = error_reply(api_error(ended.result.error()));
+  outcome = error.outcome;
+  return first ? error.body.substr(0, error.body.find('\n')) : "";
 }
 
 net::awaitable<Reply> PublicApi::score(const HttpRequest& request, ClientWatch& client) {

@@ -2,12 +2,19 @@
 #pragma once
 
 #include <cstdint>
+#include <memory>
+#include <string>
+#include <vector>
 
 #include "router/core/request.h"
 #include "router/http/awaitable.h"
 #include "router/http/client_watch.h"
+#include "router/http/completions_request.h"
+#include "router/http/completions_response.h"
+#include "router/http/event_stream.h"
 #include "router/http/http_options.h"
 #include "router/http/http_request.h"
+#include "router/http/job_stream.h"
 #include "router/http/metrics.h"
 #include "router/http/reply.h"
 #include "router/http/served_model.h"
@@ -20,11 +27,19 @@ class PublicApi {
   PublicApi(Engine& engine, ServedModel model, HttpLimits limits, HttpProbe& probe);
 
   // Answers every request; never fails.
-  boost::asio::awaitable<Reply> handle(HttpRequest request, ClientWatch& client);
+  boost::asio::awaitable<Answer> handle(HttpRequest request, ClientWatch& client);
 
  private:
-  boost::asio::awaitable<Reply> route(const HttpRequest& request, ClientWatch& client);
-  boost::asio::awaitable<Reply> complete(const HttpRequest& request, ClientWatch& client);
+  struct Streaming;
+
+  boost::asio::awaitable<Answer> route(const HttpRequest& request, ClientWatch& client);
+  boost::asio::awaitable<Answer> complete(const HttpRequest& request, ClientWatch& client);
+  Answer start_stream(const boost::asio::any_io_executor& executor, CompletionsRequest request,
+                      const ResponseMeta& meta, std::vector<Job> jobs, ClientWatch& client);
+  boost::asio::awaitable<void> stream(std::shared_ptr<Streaming> streaming, EventSink& sink);
+  // The event to send for what happened; empty: none. Sets `outcome` when a job failed.
+  std::string event_data(Streaming& streaming, const JobEvent& event, std::string& outcome);
+  [[nodiscard]] Reply translate(const HttpRequest& request) const;  // /tokenize and /detokenize.
   boost::asio::awaitable<Reply> score(const HttpRequest& request, ClientWatch& client);
   [[nodiscard]] Reply models() const;
   // Adds what a job needs besides its work: id, deadline, trace.

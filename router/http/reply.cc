@@ -21,12 +21,11 @@ unsigned status_of(ErrorCode code) {
   }
 }
 
-// Text of a tokeniser or a client may be no UTF-8; a reply always is.
-std::string dump(const nlohmann::json& body) {
+}  // namespace
+
+std::string dump_json(const nlohmann::json& body) {
   return body.dump(-1, ' ', false, nlohmann::json::error_handler_t::replace);
 }
-
-}  // namespace
 
 ApiError api_error(const Error& error) {
   const unsigned status = status_of(error.code);
@@ -37,7 +36,7 @@ ApiError api_error(const Error& error) {
 
 Reply json_reply(const nlohmann::json& body) {
   Reply reply;
-  reply.body = dump(body) + "\n";
+  reply.body = dump_json(body) + "\n";
   return reply;
 }
 

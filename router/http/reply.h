@@ -39,6 +39,9 @@ using ApiResult = tl::expected<T, ApiError>;
 // The status and code of an engine's error.
 ApiError api_error(const Error& error);
 
+// One line of UTF-8: text of a tokeniser or a client may be none, and is then replaced.
+std::string dump_json(const nlohmann::json& body);
+
 Reply json_reply(const nlohmann::json& body);
 // {"error": {"message", "type", "param", "code"}}; with Retry-After on 503.
 Reply error_reply(const ApiError& error);

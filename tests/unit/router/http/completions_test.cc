@@ -92,13 +92,21 @@ TEST_F(Completions, ValuesOutOfRangeAreRefusedByName) {
 }
 
 TEST_F(Completions, WhatIsNotServedYetSaysSoByCode) {
-  for (const auto& [field, value] : {std::pair{"stream", json(true)}, std::pair{"echo", json(true)},
-                                     std::pair{"suffix", json("x")}, std::pair{"presence_penalty", json(1)},
-                                     std::pair{"routing", json("predicted")}, std::pair{"best_of", json(2)}}) {
+  for (const auto& [field, value] :
+       {std::pair{"echo", json(true)}, std::pair{"suffix", json("x")}, std::pair{"presence_penalty", json(1)},
+        std::pair{"routing", json("predicted")}, std::pair{"best_of", json(2)}}) {
     const auto parsed = parse({{"prompt", "a"}, {field, value}});
     ASSERT_FALSE(parsed) << field;
     EXPECT_EQ(parsed.error().code, "unsupported") << field;
   }
+}
+
+TEST_F(Completions, UsageInAStreamIsAnOptionOfStreams) {
+  EXPECT_TRUE(parse({{"prompt", "a"}, {"stream", true}})->stream);
+  EXPECT_TRUE(parse({{"prompt", "a"}, {"stream", true}, {"stream_options", {{"include_usage", true}}}})->stream_usage);
+  EXPECT_EQ(refused_field({{"prompt", "a"}, {"stream_options", {{"include_usage", true}}}}), "stream_options");
+  EXPECT_EQ(refused_field({{"prompt", "a"}, {"stream", true}, {"stream_options", {{"usage", true}}}}),
+            "stream_options");
 }
 
 TEST_F(Completions, FieldsThatChangeNothingAreAccepted) {

@@ -77,6 +77,9 @@ class FakeEngine : public Engine {
     if (const auto* generate = std::get_if<GenerateJob>(&job.work)) {
       for (std::int32_t i = 0; i < generate->sampling.max_new_tokens; ++i) {
         result.tokens.push_back({10 + i, -0.5F, {}});
+        if (job.on_token) {
+          job.on_token(result.tokens.back());
+        }
       }
     } else {
       result.target_logprobs.assign(std::get<ScoreJob>(job.work).target_ids.size(), -0.5F);

@@ -260,6 +260,62 @@ TEST_F(HttpServerTest, AStopStringEndsGenerationEarly) {
   EXPECT_EQ(reply["choices"][0]["finish_reason"], "stop");
 }
 
+// The JSON of each event; the last is [DONE].
+std::vector<json> events_of(const std::string& text) {
+  std::vector<json> events;
+  for (std::size_t at = text.find("data: "); at != std::string::npos; at = text.find("data: ", at + 1)) {
+    events.push_back(json::parse(text.substr(at + 6, text.find('\n', at) - at - 6), nullptr, false));
+  }
+  return events;
+}
+
+TEST_F(HttpServerTest, StreamsTokensAsEvents) {
+  start();
+  RawClient client(server_->port());
+  client.send(post("/v1/completions",
+                   R"({"prompt":"a","max_tokens":2,"stream":true,"stream_options":{"include_usage":true}})"));
+  const std::string text = client.read_until("0\r\n\r\n");
+  EXPECT_THAT(text, HasSubstr("Content-Type: text/event-stream"));
+  EXPECT_THAT(text, HasSubstr("data: [DONE]\n\n"));
+  const auto events = events_of(text);
+  ASSERT_EQ(events.size(), 5U);
+  EXPECT_EQ(events[0]["choices"][0]["text"], "<10>");
+  EXPECT_EQ(events[1]["choices"][0]["text"], "<11>");
+  EXPECT_EQ(events[2]["choices"][0]["finish_reason"], "length");
+  EXPECT_EQ(events[3]["usage"]["completion_tokens"], 2);
+  // The connection serves on.
+  EXPECT_THAT(client.send("GET /health HTTP/1.1\r\nHost: x\r\n\r\n").read_response(), HasSubstr("200 OK"));
+}
+
+TEST_F(HttpServerTest, AStreamSendsEachTokenBeforeTheNextIsThere) {
+  engine_.hold = true;
+  start();
+  RawClient client(server_->port());
+  client.send(post("/v1/completions", R"({"prompt":"a","stream":true,"stop":"!"})"));
+  ASSERT_TRUE(engine_.wait_for_held(1));
+  engine_.stream_token('o');
+  EXPECT_THAT(client.read_until("\n\n"), HasSubstr(R"("text":"o")"));
+  engine_.stream_token('!');
+  EXPECT_THAT(client.read_until("[DONE]"), HasSubstr(R"("finish_reason":"stop")"));
+}
+
+TEST_F(HttpServerTest, AClientThatLeavesAStreamCancelsItsJobs) {
+  engine_.hold = true;
+  start();
+  RawClient client(server_->port());
+  client.send(post("/v1/completions", R"({"prompt":"a","n":2,"stream":true})"));
+  ASSERT_TRUE(engine_.wait_for_held(2));
+  engine_.stream_token('o');
+  EXPECT_THAT(client.read_until("\n\n"), HasSubstr("data: "));
+  client.close();
+  EXPECT_TRUE(engine_.wait_for_cancelled(2));
+}
+
+TEST_F(HttpServerTest, ARefusedStreamIsAnOrdinaryError) {
+  engine_.refuse_with = Error{ErrorCode::kOverloaded, "the queue is full"};
+  EXPECT_THAT(ask(post("/v1/completions", R"({"prompt":"a","stream":true})")), HasSubstr("503 Service Unavailable"));
+}
+
 TEST_F(HttpServerTest, JobsCarryDeadlineAndTrace) {
   ask(post("/v1/completions", R"({"prompt":"a"})",
            "traceparent: 00-0af7651916cd43dd8448eb211c80319c-b7ad6b7169203331-01\r\n"));

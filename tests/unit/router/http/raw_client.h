@@ -59,6 +59,17 @@ class RawClient {
     }
   }
 
+  // Everything up to and with `mark`; what came instead when it does not come.
+  std::string read_until(std::string_view mark) {
+    while (received_.find(mark) == std::string::npos && read_more()) {
+    }
+    const std::size_t found = received_.find(mark);
+    const std::size_t end = found == std::string::npos ? received_.size() : found + mark.size();
+    const std::string text = received_.substr(0, end);
+    received_.erase(0, end);
+    return text;
+  }
+
   // True when the server ends the connection within the deadline.
   bool read_end() {
     while (read_more()) {
