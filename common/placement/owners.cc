@@ -14,14 +14,20 @@ double slots_of(const proto::Member& member) {
   return std::max(1.0, static_cast<double>(member.capacity.slots));
 }
 
-// Rounded down to a power of the square root of two. What is not a positive number counts as one expert per second.
-double speed_of(const proto::Member& member) {
+// What is not a positive number counts as one expert per second.
+double announced_speed(const proto::Member& member) {
   const double speed = member.capacity.experts_per_second;
-  if (!std::isfinite(speed) || speed <= 0) return 1;
+  return std::isfinite(speed) && speed > 0 ? speed : 1;
+}
+
+// As a share of the fastest member's, rounded to a power of the square root of two: machines of one kind come out equal
+// although their measurements differ. Not below 2^-20.
+double relative_speed(double speed, double fastest) {
   constexpr double kSqrtHalf = 0.70710678118654752;
-  int exponent = 0;
-  const double mantissa = std::frexp(speed, &exponent);
-  return std::ldexp(mantissa >= kSqrtHalf ? kSqrtHalf : 0.5, exponent);
+  constexpr double kMidway = 0.84089641525371454;  // Between two powers, on the logarithmic scale.
+  double rounded = 1;
+  for (int step = 0; step < 40 && speed / fastest < rounded * kMidway; ++step) rounded *= kSqrtHalf;
+  return rounded;
 }
 
 // Live members in an order that every process sees: sums of doubles depend on it.
@@ -38,11 +44,13 @@ std::vector<std::size_t> canonical_order(std::span<const proto::Member> members)
 // the rest. Ends, since every round but the last fixes a member.
 void fill_by_speed(std::span<const proto::Member> members, std::vector<std::size_t> open, double experts,
                    std::vector<double>& weights) {
+  double fastest = 0;
+  for (std::size_t i : open) fastest = std::max(fastest, announced_speed(members[i]));
+  const auto speed_of = [&](std::size_t i) { return relative_speed(announced_speed(members[i]), fastest); };
   while (!open.empty()) {
     double speed = 0;
-    for (std::size_t i : open) speed += speed_of(members[i]);
-    const double experts_per_speed = experts / speed;
-    for (std::size_t i : open) weights[i] = std::min(slots_of(members[i]), experts_per_speed * speed_of(members[i]));
+    for (std::size_t i : open) speed += speed_of(i);
+    for (std::size_t i : open) weights[i] = std::min(slots_of(members[i]), experts / speed * speed_of(i));
     const auto full = [&](std::size_t i) { return weights[i] >= slots_of(members[i]); };
     for (std::size_t i : open) experts -= full(i) ? slots_of(members[i]) : 0;
     if (std::erase_if(open, full) == 0) return;

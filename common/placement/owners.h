@@ -17,7 +17,7 @@ namespace sida::placement {
 // While the members cannot hold all `experts_total` experts, a weight is the number of slots: all workers then keep the
 // same fraction of their share in memory, and reading from disk is what costs. When everything fits, a weight is the
 // number of experts that the worker should own: in proportion to its speed, but never more than its slots. Speeds are
-// compared in steps of the square root of two, so that the noise of a measurement moves no experts.
+// compared with the fastest in steps of the square root of two, so that machines of one kind count as equal.
 std::vector<double> candidate_weights(std::span<const proto::Member> members, std::uint64_t experts_total);
 
 // Who owns what under one roster. Immutable; any thread.

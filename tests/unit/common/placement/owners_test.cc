@@ -48,8 +48,10 @@ TEST(CandidateWeights, NeverExceedSlotsWhenEverythingFits) {
 }
 
 TEST(CandidateWeights, IgnoreNoiseInTheMeasuredSpeed) {
-  const std::vector members{member(0, 100, 110), member(1, 100, 120)};
-  EXPECT_THAT(candidate_weights(members, 100), ElementsAre(DoubleNear(50, 1e-9), DoubleNear(50, 1e-9)));
+  for (double speed : {100.0, 110.0, 127.0, 129.0, 200.0}) {
+    const std::vector members{member(0, 100, speed), member(1, 100, speed * 1.15)};
+    EXPECT_THAT(candidate_weights(members, 100), ElementsAre(DoubleNear(50, 1e-9), DoubleNear(50, 1e-9)));
+  }
 }
 
 TEST(CandidateWeights, AreZeroForDrainingMembers) {
