@@ -70,7 +70,13 @@ class Survival(unittest.TestCase):
         with Cluster(MODEL, workers=3) as cluster:
             victim = cluster.workers[1]
 
-            load = Load(cluster, self.prompts, lambda: cluster.restart(victim))
+            def kill():
+                # The new process comes when the loss was noticed: a quick one would answer what the old one left unread.
+                victim.signal(signal.SIGKILL)
+                cluster.wait_until(lambda: cluster.metric("sida_resends_total") > 0, "rows of the lost worker are sent again")
+                victim.start()
+
+            load = Load(cluster, self.prompts, kill)
             self.check(load, cluster, load.run())
             cluster.wait_until(lambda: cluster.knows(victim), "the worker is back")
 
