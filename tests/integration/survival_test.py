@@ -73,6 +73,7 @@ class Survival(unittest.TestCase):
             def kill():
                 # The new process comes when the loss was noticed: a quick one would answer what the old one left unread.
                 victim.signal(signal.SIGKILL)
+                victim.child.wait()
                 cluster.wait_until(lambda: cluster.metric("sida_resends_total") > 0, "rows of the lost worker are sent again")
                 victim.start()
 
