@@ -5,6 +5,7 @@ Needs transformers 4.57.1, tokenizers 0.22.2, sentencepiece 0.2 and protobuf, an
 vocabulary and the character map are small, so that the files are; models/demo has both at full size.
 """
 
+import contextlib
 import json
 import pathlib
 import tempfile
@@ -29,16 +30,15 @@ RULES = {
     "\u0e33": "\u0e4d\u0e32", **{chr(0xFF01 + i): chr(0x21 + i) for i in range(94)}}
 
 
-def train(folder):
-    rules = folder / "rules.tsv"
+def train():
+    """Leaves spiece.model in the working directory. The names are relative since the file records them."""
+    rules = pathlib.Path("rules.tsv")
     code = lambda text: " ".join(f"{ord(c):X}" for c in text)
     rules.write_text("".join(f"{code(key)}\t{code(value)}\n" for key, value in RULES.items()))
     sentencepiece.SentencePieceTrainer.train(
-        sentence_iterator=iter(running_text()[:30000]), model_prefix=str(folder / "spiece"), model_type="unigram",
+        sentence_iterator=iter(running_text()[:30000]), model_prefix="spiece", model_type="unigram",
         vocab_size=PIECES, normalization_rule_tsv=str(rules), pad_id=0, eos_id=1, unk_id=2, bos_id=-1, minloglevel=1,
         num_threads=1)
-    model = (folder / "spiece.model").read_bytes()
-    (HERE / "spiece.model").write_bytes(model)
 
 
 def load_spiece(path):
@@ -103,8 +103,9 @@ def describe(data, index, tokenizer):
 
 
 def main():
-    with tempfile.TemporaryDirectory() as folder:
-        train(pathlib.Path(folder))
+    with tempfile.TemporaryDirectory() as folder, contextlib.chdir(folder):
+        train()
+        (HERE / "spiece.model").write_bytes(pathlib.Path("spiece.model").read_bytes())
     files = {"spiece.model": load_spiece(HERE / "spiece.model")}
     base = json.loads(files["spiece.model"].to_str())
     for name, change in variants(base):
