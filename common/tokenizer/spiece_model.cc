@@ -93,12 +93,15 @@ std::vector<AddedToken> added_tokens_of(const SpieceModel& model) {
   std::vector<AddedToken> tokens;
   std::unordered_map<std::string, std::size_t> places;  // A file may have a million user-defined symbols.
   const auto add = [&](const std::string& content, bool special) {
+    if (content.empty()) {
+      return;
+    }
     const auto [found, is_new] = places.emplace(content, tokens.size());
-    if (!is_new) {
+    if (is_new) {
+      tokens.push_back({.content = content, .id = -1, .special = special});
+    } else {
       AddedToken& token = tokens[found->second];
       token.special = token.special || special;
-    } else if (!content.empty()) {
-      tokens.push_back({.content = content, .id = -1, .special = special});
     }
   };
   for (std::size_t id = 0; id < model.pieces.size(); ++id) {

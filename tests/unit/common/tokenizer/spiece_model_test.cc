@@ -63,6 +63,14 @@ TEST(SpieceModel, AppliesItsCharacterMap) {
   EXPECT_EQ((*tokenizer)->encode("the\tCat", false), (Ids{3, 7}));
 }
 
+TEST(SpieceModel, SymbolsMayBeEmptyAndOccurTwice) {
+  const std::string symbols = piece("", 0, 3) + piece("", 0, 4) + piece("<sep>", 0, 3);
+  const auto tokenizer = read_spiece_model(spiece_file() + symbols);
+  ASSERT_TRUE(tokenizer) << tokenizer.error().message;
+  EXPECT_EQ((*tokenizer)->encode("the<sep>", false), (Ids{3, 11}));
+  EXPECT_EQ((*tokenizer)->decode(Ids{3, 11}, true), "the");
+}
+
 TEST(SpieceModel, RefusesWhatIsNoSuchModel) {
   EXPECT_NE(problem(""), "");
   EXPECT_NE(problem("not a model"), "");
