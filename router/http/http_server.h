@@ -10,8 +10,8 @@
 
 namespace sida::router {
 
-// The engine must outlive the server and must have called every `done` before the server is destroyed, so main stops
-// the engine after run() returned and before it destroys the server.
+// The engine must outlive the server and must have called and dropped every callback before it is destroyed, so main
+// stops the engine after run() returned and before it destroys the server.
 class HttpServer {
  public:
   // Binds both ports. Errors: kIo ("port 8000 of 127.0.0.1 is in use ..."), kInvalidArgument (no such address).

@@ -22,6 +22,8 @@ class FakeEngine : public Engine {
       return tl::unexpected<Error>(*refuse_with);
     }
     submitted.push_back(job);
+    submitted.back().done = nullptr;  // Callbacks may not outlive the server.
+    submitted.back().on_token = nullptr;
     if (hold) {
       held_[job.request.value] = std::move(job);
       changed_.notify_all();
