@@ -150,17 +150,18 @@ void StepRunner::read_out(Running& step, const DecodeOutput& output, std::vector
     for (std::int64_t row = 0; row < count; ++row) {
       const std::span<float> row_scores(rows_of(scores).f32() + static_cast<std::size_t>(row) * vocab, vocab);
       Sequence& sequence = *sequences_.at(outcomes[index].id);
-      if (!std::isfinite(log_sum_exp(row_scores))) {
+      const double log_sum = log_sum_exp(row_scores);
+      if (!std::isfinite(log_sum)) {
         outcomes[index].error = Error{ErrorCode::kInternal,
                                       "the model's scores are not finite: its weights are damaged, or "
                                       "overflow in this compute type"};
         outcomes[index].finished = true;
       } else if (sequence.target.empty()) {
-        sample(sequence, row_scores, outcomes[index]);
+        sample(sequence, row_scores, log_sum, outcomes[index]);
       } else {
         const auto target = static_cast<std::size_t>(sequence.target[row_in_sequence]);
         outcomes[index].target_logprobs.push_back(
-            static_cast<float>(static_cast<double>(row_scores[target]) - log_sum_exp(row_scores)));
+            static_cast<float>(static_cast<double>(row_scores[target]) - log_sum));
         outcomes[index].finished = true;
       }
       if (++row_in_sequence == step.decode_rows[index]) {
@@ -171,11 +172,10 @@ void StepRunner::read_out(Running& step, const DecodeOutput& output, std::vector
   }
 }
 
-void StepRunner::sample(Sequence& sequence, std::span<float> scores, SequenceOutcome& outcome) {
+void StepRunner::sample(Sequence& sequence, std::span<float> scores, double log_sum, SequenceOutcome& outcome) {
   const SamplingParams& params = sequence.sampling;
   GeneratedToken token;
   token.top = best_tokens(scores, params.logprobs);
-  const double log_sum = log_sum_exp(scores);
   const std::vector<float> unfiltered(scores.begin(), scores.end());
   filter_scores(scores, {sequence.state.decoder_tokens, sequence.generated, sequence.end_tokens}, params);
   token.token = choose_token(scores, params, static_cast<std::uint64_t>(sequence.generated));

@@ -46,7 +46,8 @@ class StepRunner {
   void finish_encode(Running& step, StepDone& done);
   void finish_decode(Running& step, StepDone& done);
   void read_out(Running& step, const DecodeOutput& output, std::vector<SequenceOutcome>& outcomes);
-  void sample(Sequence& sequence, std::span<float> scores, SequenceOutcome& outcome);
+  // `log_sum`: log_sum_exp of the unfiltered scores.
+  void sample(Sequence& sequence, std::span<float> scores, double log_sum, SequenceOutcome& outcome);
 
   const TrunkWeights& weights_;
   compute::Backend& backend_;
