@@ -101,23 +101,25 @@ std::uint8_t PredictorCore::fitting_k(std::uint8_t wanted) const {
   return std::min(wanted, function_.k_max);
 }
 
-bool PredictorCore::wait(Waiting waiting, std::size_t tokens) {
-  if (waiting_tokens_ + tokens > limits_.waiting_tokens_max) {
-    ++counters_.dropped_overload;
-    return false;
-  }
+bool PredictorCore::has_room(std::size_t tokens) {
+  if (waiting_tokens_ + tokens <= limits_.waiting_tokens_max) return true;
+  ++counters_.dropped_overload;
+  return false;
+}
+
+void PredictorCore::wait(Waiting waiting, std::size_t tokens) {
   waiting_tokens_ += tokens;
   waiting_.push_back(std::move(waiting));
-  return true;
 }
 
 PredictorActions PredictorCore::predict(transport::PeerId from, const proto::Predict& predict, TimePoint now) {
   SourceWork work{{from, predict.sequence}, predict.tokens, fitting_k(predict.k)};
-  const SequenceKey key = work.key;
   const std::size_t tokens = tokens_of(work);
-  if (!wait(std::move(work), tokens)) return {};
-  if (const auto made_room = sequences_.begin(key, now)) return {DropState{*made_room}};
-  return {};
+  if (!has_room(tokens)) return {};
+  const auto made_room = sequences_.begin(work.key, now);
+  work.beginning = sequences_.beginning(work.key);
+  wait(std::move(work), tokens);
+  return made_room ? PredictorActions{DropState{*made_room}} : PredictorActions{};
 }
 
 void PredictorCore::advance(transport::PeerId from, const proto::Advance& advance, TimePoint now) {
@@ -126,15 +128,19 @@ void PredictorCore::advance(transport::PeerId from, const proto::Advance& advanc
     ++counters_.ignored_messages;
     return;
   }
-  wait(StepWork{key, advance.position, advance.token, fitting_k(advance.k)}, 1);
+  if (!has_room(1)) return;
+  wait(StepWork{key, advance.position, advance.token, fitting_k(advance.k), sequences_.beginning(key)}, 1);
 }
 
-void PredictorCore::add_to_batch(Waiting waiting, Work& work) const {
+bool PredictorCore::is_due(const Waiting& waiting) const {
+  return std::visit([this](const auto& work) { return sequences_.beginning(work.key) == work.beginning; }, waiting);
+}
+
+void PredictorCore::add_to_batch(Waiting waiting, Work& work) {
   if (auto* source = std::get_if<SourceWork>(&waiting)) {
-    if (sequences_.knows(source->key)) work.sources.push_back(std::move(*source));
+    work.sources.push_back(std::move(*source));
   } else {
-    const auto& step = std::get<StepWork>(waiting);
-    if (sequences_.knows(step.key)) work.steps.push_back(step);
+    work.steps.push_back(std::get<StepWork>(waiting));
   }
 }
 
@@ -143,10 +149,13 @@ Work PredictorCore::take_work() {
   std::size_t batch_tokens = 0;
   while (!waiting_.empty()) {
     const std::size_t tokens = std::visit([](const auto& waiting) { return tokens_of(waiting); }, waiting_.front());
-    if (batch_tokens > 0 && batch_tokens + tokens > limits_.batch_tokens_max) break;
-    batch_tokens += tokens;
+    const bool due = is_due(waiting_.front());
+    if (due && batch_tokens > 0 && batch_tokens + tokens > limits_.batch_tokens_max) break;
     waiting_tokens_ -= tokens;
-    add_to_batch(std::move(waiting_.front()), work);
+    if (due) {
+      batch_tokens += tokens;
+      add_to_batch(std::move(waiting_.front()), work);
+    }
     waiting_.pop_front();
   }
   return work;

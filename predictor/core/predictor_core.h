@@ -56,12 +56,14 @@ struct SourceWork {
   SequenceKey key;
   std::vector<std::int32_t> tokens;
   std::uint8_t k = 1;
+  std::uint64_t beginning = 0;  // Of the sequence; void once it has begun anew.
 };
 struct StepWork {
   SequenceKey key;
   std::uint32_t position = 0;
   std::int32_t token = 0;
   std::uint8_t k = 1;
+  std::uint64_t beginning = 0;
 };
 struct Work {
   std::vector<SourceWork> sources;
@@ -86,8 +88,9 @@ class PredictorCore {
 
   PredictorActions received(transport::PeerId from, const proto::Message& message, TimePoint now);
 
-  // The oldest waiting work, as much as a batch may have, of sequences that are not forgotten. A sequence's steps come
-  // after its source. Empty when nothing waits.
+  // The oldest waiting work, as much as a batch may have, of sequences that are neither forgotten nor begun anew. A
+  // sequence's steps come after its source: in a later batch or in the same, whose sources are computed first. Empty
+  // when nothing waits.
   Work take_work();
   // `sources[i]` and `steps[i]` answer those of `work`.
   PredictorActions finished(const Work& work, std::vector<Predictions> sources, std::vector<Predictions> steps);
@@ -115,9 +118,11 @@ class PredictorCore {
   PredictorActions hello(transport::PeerId from, const proto::Hello& hello, TimePoint now);
   PredictorActions predict(transport::PeerId from, const proto::Predict& predict, TimePoint now);
   void advance(transport::PeerId from, const proto::Advance& advance, TimePoint now);
-  // Unless its sequence has been forgotten meanwhile.
-  void add_to_batch(Waiting waiting, Work& work) const;
-  bool wait(Waiting waiting, std::size_t tokens);
+  // Its sequence has been neither forgotten nor begun anew meanwhile.
+  [[nodiscard]] bool is_due(const Waiting& waiting) const;
+  static void add_to_batch(Waiting waiting, Work& work);
+  bool has_room(std::size_t tokens);  // False, and counted, beyond waiting_tokens_max.
+  void wait(Waiting waiting, std::size_t tokens);
   [[nodiscard]] std::uint8_t fitting_k(std::uint8_t wanted) const;
   [[nodiscard]] proto::Message welcome() const;
   void answer_source(const SourceWork& work, const Predictions& predictions, PredictorActions& actions) const;

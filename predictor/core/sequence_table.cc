@@ -10,6 +10,7 @@ void SequenceTable::touch(Entries::iterator entry, TimePoint now) {
 std::optional<SequenceKey> SequenceTable::begin(const SequenceKey& key, TimePoint now) {
   if (const auto known = by_key_.find(key); known != by_key_.end()) {
     known->second->next_position = 0;
+    known->second->beginning = ++last_beginning_;
     touch(known->second, now);
     return std::nullopt;
   }
@@ -18,7 +19,7 @@ std::optional<SequenceKey> SequenceTable::begin(const SequenceKey& key, TimePoin
     made_room = entries_.back().key;
     forget(*made_room);
   }
-  entries_.push_front({key, now, 0});
+  entries_.push_front({key, now, 0, ++last_beginning_});
   by_key_[key] = entries_.begin();
   return made_room;
 }
@@ -29,6 +30,11 @@ bool SequenceTable::advance(const SequenceKey& key, std::uint32_t position, Time
   known->second->next_position = position + 1;
   touch(known->second, now);
   return true;
+}
+
+std::uint64_t SequenceTable::beginning(const SequenceKey& key) const {
+  const auto known = by_key_.find(key);
+  return known == by_key_.end() ? 0 : known->second->beginning;
 }
 
 bool SequenceTable::forget(const SequenceKey& key) {

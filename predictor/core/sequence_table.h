@@ -37,6 +37,8 @@ class SequenceTable {
   std::vector<SequenceKey> expire(TimePoint now);
 
   [[nodiscard]] bool knows(const SequenceKey& key) const { return by_key_.contains(key); }
+  // Which begin() a known sequence goes back to; 0: it is not known. Numbers are never used twice.
+  [[nodiscard]] std::uint64_t beginning(const SequenceKey& key) const;
   [[nodiscard]] std::size_t size() const { return by_key_.size(); }
 
  private:
@@ -44,12 +46,14 @@ class SequenceTable {
     SequenceKey key;
     TimePoint touched;
     std::uint32_t next_position = 0;
+    std::uint64_t beginning = 0;
   };
   using Entries = std::list<Entry>;  // Touched last comes first.
   void touch(Entries::iterator entry, TimePoint now);
 
   std::size_t sequences_max_;
   Duration idle_max_;
+  std::uint64_t last_beginning_ = 0;
   Entries entries_;
   std::map<SequenceKey, Entries::iterator> by_key_;
 };

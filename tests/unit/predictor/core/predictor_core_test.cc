@@ -218,6 +218,32 @@ TEST_F(PredictorCoreTest, DoesNoWorkForForgottenSequences) {
   EXPECT_EQ(core.sequences(), 0U);
 }
 
+// The step that waits belongs to a state that was dropped; the new one does not exist before its source is worked on.
+TEST_F(PredictorCoreTest, DoesNoStepOfASequenceThatHasBegunAnew) {
+  PredictorCore core = greeted({.batch_tokens_max = 1});
+  core.received(kRouter, predict(1, 1), now_);
+  work(core);
+  core.received(kRouter, proto::Advance{SequenceId{1}, 0, 42, 1}, now_);
+  core.received(kRouter, proto::Forget{SequenceId{1}}, now_);
+  core.received(kRouter, predict(1, 1), now_);
+  core.received(kRouter, proto::Advance{SequenceId{1}, 0, 43, 1}, now_);
+  const Work first = core.take_work();
+  EXPECT_THAT(first.steps, IsEmpty());
+  EXPECT_THAT(first.sources, SizeIs(1));
+  const Work last = core.take_work();
+  ASSERT_THAT(last.steps, SizeIs(1));
+  EXPECT_EQ(last.steps[0].token, 43);
+}
+
+TEST_F(PredictorCoreTest, DoesTheNewestSourceOfASequenceOnly) {
+  PredictorCore core = greeted();
+  core.received(kRouter, predict(1, 3), now_);
+  core.received(kRouter, predict(1, 5), now_);
+  const Work work = core.take_work();
+  ASSERT_THAT(work.sources, SizeIs(1));
+  EXPECT_THAT(work.sources[0].tokens, SizeIs(5));
+}
+
 TEST_F(PredictorCoreTest, DropsWhatExceedsTheWaitingTokens) {
   PredictorCore core = greeted({.waiting_tokens_max = 10});
   core.received(kRouter, predict(1, 8), now_);
