@@ -16,7 +16,7 @@ std::string worker_name(std::int64_t index) {
 ProcessPlan worker_plan(const ClusterOptions& o, const ClusterPlace& place, std::int64_t index) {
   const std::string name = worker_name(index);
   const std::int64_t share = std::max<std::int64_t>(1, place.cores / 2 / o.workers);
-  ProcessPlan plan{name, place.programs / "sida-expert-worker", {}};
+  ProcessPlan plan{name, place.programs / "sida-expert-worker", {}, ProcessRole::kWorker};
   plan.arguments = {
       "--name",       name,         "--listen",  endpoint(place, name),
       "--model",      o.model,      "--dtype",   o.dtype,
@@ -35,12 +35,13 @@ ProcessPlan predictor_plan(const ClusterOptions& o, const ClusterPlace& place) {
   return {"predictor-0",
           place.programs / "sida-predictor",
           {"--name", "predictor-0", "--listen", endpoint(place, "predictor-0"), "--model", o.model, "--predictor",
-           place.predictor, "--log-level", o.log_level}};
+           place.predictor, "--log-level", o.log_level},
+          ProcessRole::kPredictor};
 }
 
 ProcessPlan router_plan(const ClusterOptions& o, const ClusterPlace& place) {
   const std::int64_t half = std::max<std::int64_t>(1, place.cores / 2);
-  ProcessPlan plan{"router-0", place.programs / "sida-router", {}};
+  ProcessPlan plan{"router-0", place.programs / "sida-router", {}, ProcessRole::kRouter};
   plan.arguments = {"--model",
                     o.model,
                     "--host",

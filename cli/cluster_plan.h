@@ -7,6 +7,7 @@
 #include <vector>
 
 #include "cli/cluster_options.h"
+#include "cli/supervisor_core.h"
 
 namespace sida::cli {
 
@@ -14,6 +15,7 @@ struct ProcessPlan {
   std::string name;     // "worker-0"
   std::string program;  // Path.
   std::vector<std::string> arguments;
+  ProcessRole role = ProcessRole::kWorker;
 };
 
 struct ClusterPlace {

@@ -19,6 +19,8 @@ namespace {
 
 namespace fs = std::filesystem;
 
+constexpr std::chrono::milliseconds kPatience{500};  // With a router on this host.
+
 // Tells once when the cluster is ready, and on the way there what it waits for.
 class ReadyWatch {
  public:
@@ -46,7 +48,6 @@ class ReadyWatch {
   }
 
  private:
-  static constexpr std::chrono::milliseconds kPatience{500};
   // One worker is enough to serve; the others get this long before the cluster is called ready without them.
   static constexpr std::chrono::seconds kForStragglers{10};
 
@@ -139,6 +140,11 @@ Result<void> run_cluster(const ClusterOptions& options) {
     std::fprintf(stderr, "%-11s | %s\n", process.c_str(), line.c_str());
   };
   hooks.poll_ready = [&watch] { return watch.poll(); };
+  hooks.failed = [admin = Url{"127.0.0.1", std::to_string(*admin_port)}](const std::string& process,
+                                                                         const std::string& why) {
+    // Best effort: it is told again after the process's next end.
+    [[maybe_unused]] const auto told = http_call(admin, "/processes/" + process + "/failed", {{"why", why}}, kPatience);
+  };
   Supervisor supervisor(plan_cluster(options, place), RestartPolicy{}, std::move(hooks));
   return supervisor.run();
 }

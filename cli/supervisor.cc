@@ -27,12 +27,25 @@ ErrorCode code_of_exit(int exit_code) {
   }
 }
 
+std::vector<ProcessRole> roles_of(const std::vector<ProcessPlan>& plans) {
+  std::vector<ProcessRole> roles;
+  for (const ProcessPlan& plan : plans) {
+    roles.push_back(plan.role);
+  }
+  return roles;
+}
+
+std::string how(const ProcessEnd& end) {
+  return end.signal != 0 ? "ended by signal " + std::to_string(end.signal)
+                         : "ended with exit code " + std::to_string(end.exit_code);
+}
+
 }  // namespace
 
 Supervisor::Supervisor(std::vector<ProcessPlan> plans, RestartPolicy policy, SupervisorHooks hooks)
-    : core_(plans.size(), policy), hooks_(std::move(hooks)) {
+    : core_(roles_of(plans), policy), hooks_(std::move(hooks)) {
   for (ProcessPlan& plan : plans) {
-    children_.push_back({std::move(plan), nullptr, false, std::nullopt});
+    children_.push_back({std::move(plan), nullptr, false, std::nullopt, {}});
   }
   sigset_t signals;
   sigemptyset(&signals);
@@ -60,6 +73,9 @@ Result<void> Supervisor::run() {
     apply(core_.tick(steady_now()));
     if (!ready_ && hooks_.poll_ready) {
       ready_ = hooks_.poll_ready();
+      if (ready_) {
+        core_.served();
+      }
     }
   }
   return outcome();
@@ -71,6 +87,8 @@ void Supervisor::apply(const std::vector<SupervisorAction>& actions) {
       start(begin->process);
     } else if (const auto* ask = std::get_if<AskToEnd>(&action)) {
       signal(ask->process, SIGTERM);
+    } else if (const auto* failed = std::get_if<TellFailed>(&action)) {
+      tell_failed(failed->process);
     } else {
       signal(std::get<KillProcess>(action).process, SIGKILL);
     }
@@ -83,8 +101,18 @@ void Supervisor::signal(std::size_t process, int number) {
   }
 }
 
+void Supervisor::tell_failed(std::size_t process) {
+  const Child& child = children_[process];
+  const std::string why = child.last_error ? child.last_error->message : how(child.last_end);
+  hooks_.line(child.plan.name, "failed: " + why + "; it is tried again now and then");
+  if (hooks_.failed) {
+    hooks_.failed(child.plan.name, why);
+  }
+}
+
 void Supervisor::start(std::size_t process) {
   Child& child = children_[process];
+  child.last_error.reset();
   auto started = ChildProcess::start(child.plan.program, child.plan.arguments, SIGKILL);
   if (started) {
     child.process = std::make_unique<ChildProcess>(*std::move(started));
@@ -142,9 +170,9 @@ void Supervisor::reap() {
     if (end) {
       take_lines(process);
       child.process.reset();
+      child.last_end = *end;
       if (end->exit_code != 0) {
-        hooks_.line(child.plan.name, end->signal != 0 ? "ended by signal " + std::to_string(end->signal)
-                                                      : "ended with exit code " + std::to_string(end->exit_code));
+        hooks_.line(child.plan.name, how(*end));
       }
       apply(core_.process_ended(process, *end, steady_now()));
     }

@@ -17,6 +17,9 @@ struct SupervisorHooks {
   std::function<void(const std::string& process, const std::string& line)> line;
   // Between events, several times a second while it answers false; not again once it answered true.
   std::function<bool()> poll_ready;
+  // A process has failed, while the others go on; `why` is what it said last, or how it ended. Called after each of its
+  // further ends, too. May be empty.
+  std::function<void(const std::string& process, const std::string& why)> failed;
 };
 
 // Blocks SIGINT, SIGTERM and SIGCHLD in the calling thread, which must be the only one.
@@ -36,11 +39,13 @@ class Supervisor {
     ProcessPlan plan;
     std::unique_ptr<ChildProcess> process;  // nullptr while it does not run.
     bool never_started = false;             // The last start failed; reap() tells the core.
-    std::optional<Error> last_error;        // What it told in an "error: …" line.
+    std::optional<Error> last_error;        // What it told in an "error: …" line since its last start.
+    ProcessEnd last_end;
   };
 
   void apply(const std::vector<SupervisorAction>& actions);
   void start(std::size_t process);
+  void tell_failed(std::size_t process);
   void signal(std::size_t process, int number);
   void wait_for_events();
   void take_signals();

@@ -4,7 +4,11 @@
 
 namespace sida::cli {
 
-SupervisorCore::SupervisorCore(std::size_t processes, RestartPolicy policy) : policy_(policy), children_(processes) {}
+SupervisorCore::SupervisorCore(const std::vector<ProcessRole>& roles, RestartPolicy policy) : policy_(policy) {
+  for (const ProcessRole role : roles) {
+    children_.push_back({.role = role});
+  }
+}
 
 std::vector<SupervisorAction> SupervisorCore::start(TimePoint now) {
   std::vector<SupervisorAction> actions;
@@ -26,15 +30,35 @@ std::vector<SupervisorAction> SupervisorCore::process_ended(std::size_t process,
     child.deaths_in_a_row = 0;
   }
   ++child.deaths_in_a_row;
-  const bool refused = end.exit_code == 2 || end.exit_code == 3;
-  if (refused || end.never_started || child.deaths_in_a_row > policy_.deaths_in_a_row_max) {
-    exit_code_ = refused ? end.exit_code : 1;
+  const bool said_why = end.exit_code == 2 || end.exit_code == 3;
+  child.refused = said_why || end.never_started;
+  const bool somebody_can_put_it_right = child.refused && !served_;
+  if (somebody_can_put_it_right || !can_do_without(child.role, now)) {
+    exit_code_ = said_why ? end.exit_code : 1;
     culprit_ = process;
     return end_all(now);
   }
+  child.restart_at = now + restart_delay(child);
+  return has_failed(child, now) ? std::vector<SupervisorAction>{TellFailed{process}} : std::vector<SupervisorAction>{};
+}
+
+bool SupervisorCore::has_failed(const Child& child, TimePoint now) const {
+  const bool steady = child.running && now - child.started >= policy_.steady_after;
+  return !steady && (child.refused || child.deaths_in_a_row > policy_.deaths_in_a_row_max);
+}
+
+bool SupervisorCore::can_do_without(ProcessRole role, TimePoint now) const {
+  return role == ProcessRole::kPredictor || std::any_of(children_.begin(), children_.end(), [&](const Child& child) {
+           return child.role == role && !has_failed(child, now);
+         });
+}
+
+std::chrono::milliseconds SupervisorCore::restart_delay(const Child& child) const {
+  if (child.refused || child.deaths_in_a_row > policy_.deaths_in_a_row_max) {
+    return policy_.delay_max;
+  }
   const auto doubled = policy_.first_delay * (1LL << std::min(child.deaths_in_a_row - 1, 20));
-  child.restart_at = now + std::min<std::chrono::milliseconds>(doubled, policy_.delay_max);
-  return {};
+  return std::min<std::chrono::milliseconds>(doubled, policy_.delay_max);
 }
 
 std::vector<SupervisorAction> SupervisorCore::stop(TimePoint now) {

@@ -15,9 +15,13 @@ struct RestartPolicy {
   std::chrono::milliseconds first_delay{200};  // Doubles with each death in a row, up to delay_max.
   std::chrono::milliseconds delay_max{10'000};
   std::chrono::milliseconds steady_after{10'000};  // A process that lived so long has no deaths in a row behind it.
-  int deaths_in_a_row_max = 5;                     // One more, and the whole cluster is given up.
+  int deaths_in_a_row_max = 5;                     // One more, and the process has failed.
   std::chrono::milliseconds stop_grace{5'000};     // From asking processes to end to killing them.
 };
+
+// What a cluster is made of. It cannot do without a router and one worker, but any worker can load any expert, and a
+// prediction is advice.
+enum class ProcessRole { kWorker, kPredictor, kRouter };
 
 // How a process ended. exit_code: -1 when a signal ended it.
 struct ProcessEnd {
@@ -38,15 +42,23 @@ struct KillProcess {  // SIGKILL
   std::size_t process;
   bool operator==(const KillProcess&) const = default;
 };
-using SupervisorAction = std::variant<StartProcess, AskToEnd, KillProcess>;
+struct TellFailed {  // It will be started again all the same, at the longest delay.
+  std::size_t process;
+  bool operator==(const TellFailed&) const = default;
+};
+using SupervisorAction = std::variant<StartProcess, AskToEnd, KillProcess, TellFailed>;
 
 class SupervisorCore {
  public:
-  SupervisorCore(std::size_t processes, RestartPolicy policy);
+  SupervisorCore(const std::vector<ProcessRole>& roles, RestartPolicy policy);
 
   std::vector<SupervisorAction> start(TimePoint now);
-  // Exit codes 2 and 3 say that the configuration or the model is wrong, and a program that cannot be started stays so:
-  // starting again cannot help, so all is ended.
+  // The cluster serves: what fails from now on fails alone, while the others can do without it.
+  void served() { served_ = true; }
+  // A process has failed after too many deaths in a row, or when it says by exit code 2 or 3 that its configuration or
+  // model is wrong, or when its program cannot be started. All is ended when every process of a role that nothing can
+  // do without has failed, and, before the cluster served for the first time, when any process gives one of the latter
+  // two reasons: somebody is there who can put it right.
   std::vector<SupervisorAction> process_ended(std::size_t process, ProcessEnd end, TimePoint now);
   std::vector<SupervisorAction> stop(TimePoint now);
   // At next_wake() or later: restarts and kills that are due.
@@ -62,16 +74,22 @@ class SupervisorCore {
 
  private:
   struct Child {
+    ProcessRole role = ProcessRole::kWorker;
     bool running = false;
+    bool refused = false;  // Its last end was one that starting again cannot help.
     int deaths_in_a_row = 0;
     TimePoint started;
     std::optional<TimePoint> restart_at;
   };
 
   std::vector<SupervisorAction> end_all(TimePoint now);
+  [[nodiscard]] bool has_failed(const Child& child, TimePoint now) const;
+  [[nodiscard]] bool can_do_without(ProcessRole role, TimePoint now) const;
+  [[nodiscard]] std::chrono::milliseconds restart_delay(const Child& child) const;
 
   RestartPolicy policy_;
   std::vector<Child> children_;
+  bool served_ = false;
   bool stopping_ = false;
   std::optional<TimePoint> kill_at_;
   int exit_code_ = 0;

@@ -95,7 +95,7 @@ struct ProcessStatus {
   std::string role;  // "router", "predictor", "expert-worker"
   std::uint32_t pid = 0;
   std::string address;
-  std::string state;   // "ready", "connecting", "lost", "refused", "draining", "loading"
+  std::string state;   // "ready", "connecting", "lost", "refused", "draining", "failed"
   std::string detail;  // Why, when not ready.
 };
 
@@ -149,6 +149,9 @@ class Engine {
   virtual void cancel(RequestId request) = 0;
   // A snapshot at most a few hundred milliseconds old.
   [[nodiscard]] virtual RouterStatus status() const = 0;
+  // Of a supervisor: the process cannot be started, or ends again and again. Shown in status() until it answers.
+  // kNotFound for a name that is in no status.
+  virtual Result<void> process_failed(const std::string& name, std::string why) = 0;
 };
 
 }  // namespace sida::router

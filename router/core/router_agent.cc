@@ -102,6 +102,11 @@ RouterStatus RouterAgent::status() const {
   return status_;
 }
 
+Result<void> RouterAgent::process_failed(const std::string& name, std::string why) {
+  std::lock_guard lock(status_mutex_);
+  return failure_notes_.note(name, std::move(why), status_.processes);
+}
+
 void RouterAgent::step_done(StepDone done) {
   SIDA_CHECK(steps_done_.post(std::move(done)));
 }
@@ -349,6 +354,7 @@ void RouterAgent::publish(TimePoint now) {
   status.requests_waiting = scheduler_.waiting();
   status.requests_running = scheduler_.running();
   std::lock_guard lock(status_mutex_);
+  failure_notes_.apply(status.processes);
   was_ready_ |= status.ready;
   status_ = std::move(status);
 }

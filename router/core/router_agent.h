@@ -12,6 +12,7 @@
 #include "common/model/model_directory.h"
 #include "common/runtime/mailbox.h"
 #include "common/transport/transport.h"
+#include "router/core/failure_notes.h"
 #include "router/core/links.h"
 #include "router/core/prediction_tracker.h"
 #include "router/core/request.h"
@@ -38,6 +39,7 @@ class RouterAgent : public Engine {
   Result<void> submit(Job job) override;
   void cancel(RequestId request) override;
   [[nodiscard]] RouterStatus status() const override;
+  Result<void> process_failed(const std::string& name, std::string why) override;
   void step_done(StepDone done);
   void stop();  // Running jobs end with kUnavailable; run() returns.
 
@@ -90,7 +92,8 @@ class RouterAgent : public Engine {
 
   RouterStatus counters_;  // Its counter fields.
   mutable std::mutex status_mutex_;
-  RouterStatus status_;  // Guarded by status_mutex_.
+  RouterStatus status_;         // Guarded by status_mutex_.
+  FailureNotes failure_notes_;  // Guarded by status_mutex_.
 };
 
 }  // namespace sida::router

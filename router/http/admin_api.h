@@ -8,7 +8,7 @@
 
 namespace sida::router {
 
-// Pure but for the two snapshots. Answers every request.
-Reply answer_admin(const HttpRequest& request, const Engine& engine, const HttpProbe& probe);
+// Answers every request, from snapshots; what a supervisor tells is passed on to the engine.
+Reply answer_admin(const HttpRequest& request, Engine& engine, const HttpProbe& probe);
 
 }  // namespace sida::router

@@ -105,6 +105,27 @@ class Supervision(unittest.TestCase):
         finally:
             serve.stop()
 
+    def test_a_worker_that_cannot_be_started_is_shown_as_failed_while_the_other_serves(self):
+        serve = Serve(MODEL)
+        try:
+            worker = serve.processes()["worker-1"]
+            path = pathlib.Path(worker["address"].removeprefix("ipc://"))
+            path.rename(path.with_name("away"))
+            path.mkdir()  # Where the next worker-1 wants its socket.
+            (path / "file").touch()
+            os.kill(worker["pid"], signal.SIGKILL)
+            serve.wait_for_line(r"worker-1 +\| failed: ")
+            deadline = time.monotonic() + READY_TIMEOUT_S
+            while serve.processes()["worker-1"]["state"] != "failed" and time.monotonic() < deadline:
+                time.sleep(0.05)
+            failed = serve.processes()["worker-1"]
+            self.assertEqual(failed["state"], "failed")
+            self.assertIn(path.name, failed["detail"])
+            done = run("generate", "--url", serve.url, "--input-ids", "5,6,7,1", "--json")
+            self.assertEqual(done.returncode, 0, done.stderr)
+        finally:
+            serve.stop()
+
     def test_sigterm_and_sigint_end_every_process(self):
         for number in (signal.SIGTERM, signal.SIGINT):
             serve = Serve(MODEL)

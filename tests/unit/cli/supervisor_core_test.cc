@@ -9,6 +9,7 @@ namespace {
 using namespace std::chrono_literals;
 using ::testing::ElementsAre;
 using ::testing::IsEmpty;
+using ::testing::UnorderedElementsAre;
 
 class SupervisorCoreTest : public ::testing::Test {
  protected:
@@ -20,12 +21,24 @@ class SupervisorCoreTest : public ::testing::Test {
     return core_.tick(now_);
   }
 
+  // Of a process that dies at once whenever it is started: until after its sixth death.
+  std::vector<SupervisorAction> die_six_times(std::size_t process, ProcessEnd end = {1, 0}) {
+    for (int death = 0; death < 5; ++death) {
+      die(process, end);
+      tick_after(10s);
+    }
+    return die(process, end);
+  }
+
+  static constexpr std::size_t kRouter = 2;
+  static constexpr std::size_t kPredictor = 3;
   TimePoint now_ = TimePoint() + 1h;
-  SupervisorCore core_{2, RestartPolicy{}};
+  SupervisorCore core_{{ProcessRole::kWorker, ProcessRole::kWorker, ProcessRole::kRouter, ProcessRole::kPredictor},
+                       RestartPolicy{}};
 };
 
 TEST_F(SupervisorCoreTest, StartsAllAtOnce) {
-  EXPECT_THAT(core_.start(now_), ElementsAre(StartProcess{0}, StartProcess{1}));
+  EXPECT_THAT(core_.start(now_), ElementsAre(StartProcess{0}, StartProcess{1}, StartProcess{2}, StartProcess{3}));
   EXPECT_FALSE(core_.finished());
 }
 
@@ -55,34 +68,87 @@ TEST_F(SupervisorCoreTest, ALongLifeForgivesEarlierDeaths) {
   EXPECT_EQ(core_.next_wake(), now_ + 200ms);
 }
 
-TEST_F(SupervisorCoreTest, GivesUpAfterTooManyDeathsInARow) {
+TEST_F(SupervisorCoreTest, AWorkerThatKeepsDyingFailsAloneAndIsTriedAgain) {
   core_.start(now_);
-  for (int death = 0; death < 5; ++death) {
-    die(0);
-    tick_after(10s);
-  }
   // Ten seconds of waiting are no ten seconds of life: restarts were immediate.
-  EXPECT_THAT(die(0), ElementsAre(AskToEnd{1}));
-  EXPECT_EQ(core_.exit_code(), 1);
-  EXPECT_EQ(core_.culprit(), 0U);
+  EXPECT_THAT(die_six_times(0), ElementsAre(TellFailed{0}));
+  EXPECT_THAT(tick_after(9s), IsEmpty());
+  EXPECT_THAT(tick_after(1s), ElementsAre(StartProcess{0}));
+  EXPECT_THAT(die(0), ElementsAre(TellFailed{0}));
+  EXPECT_EQ(core_.culprit(), std::nullopt);
 }
 
-TEST_F(SupervisorCoreTest, AnInvalidModelEndsAllWithItsExitCode) {
+TEST_F(SupervisorCoreTest, APredictorThatKeepsDyingFailsAlone) {
   core_.start(now_);
-  EXPECT_THAT(die(1, {3, 0}), ElementsAre(AskToEnd{0}));
+  EXPECT_THAT(die_six_times(kPredictor), ElementsAre(TellFailed{kPredictor}));
+}
+
+TEST_F(SupervisorCoreTest, ARouterThatKeepsDyingEndsAll) {
+  core_.start(now_);
+  core_.served();
+  EXPECT_THAT(die_six_times(kRouter), UnorderedElementsAre(AskToEnd{0}, AskToEnd{1}, AskToEnd{kPredictor}));
+  EXPECT_EQ(core_.exit_code(), 1);
+  EXPECT_EQ(core_.culprit(), kRouter);
+}
+
+TEST_F(SupervisorCoreTest, TheLastWorkerThatFailsEndsAll) {
+  core_.start(now_);
+  core_.served();
+  for (int death = 0; death < 5; ++death) {
+    die(0);
+    die(1);
+    tick_after(10s);
+  }
+  EXPECT_THAT(die(0), ElementsAre(TellFailed{0}));
+  die(1);
+  EXPECT_EQ(core_.culprit(), 1U);
+  EXPECT_EQ(core_.exit_code(), 1);
+}
+
+TEST_F(SupervisorCoreTest, AWorkerThatCameBackForGoodCountsAgain) {
+  core_.start(now_);
+  die_six_times(0);
+  tick_after(10s);
+  now_ += 10s;
+  EXPECT_THAT(die_six_times(1), ElementsAre(TellFailed{1}));
+  EXPECT_EQ(core_.culprit(), std::nullopt);
+}
+
+TEST_F(SupervisorCoreTest, BeforeItServesAnInvalidModelEndsAllWithItsExitCode) {
+  core_.start(now_);
+  die(1, {3, 0});
+  EXPECT_EQ(core_.culprit(), 1U);
   EXPECT_EQ(core_.exit_code(), 3);
   EXPECT_FALSE(core_.finished());
-  die(0, {0, 0});
+  for (const std::size_t process : {0, 2, 3}) {
+    die(process, {0, 0});
+  }
   EXPECT_TRUE(core_.finished());
+}
+
+TEST_F(SupervisorCoreTest, OnceItServesAnInvalidModelFailsOneWorkerAlone) {
+  core_.start(now_);
+  core_.served();
+  EXPECT_THAT(die(1, {3, 0}), ElementsAre(TellFailed{1}));
+  EXPECT_EQ(core_.next_wake(), now_ + 10s);
+  die(0, {3, 0});
+  EXPECT_EQ(core_.culprit(), 0U);
+  EXPECT_EQ(core_.exit_code(), 3);
 }
 
 TEST_F(SupervisorCoreTest, AProgramThatCannotBeStartedEndsAll) {
   core_.start(now_);
-  EXPECT_THAT(die(0, {1, 0, true}), ElementsAre(AskToEnd{1}));
+  die(0, {1, 0, true});
+  EXPECT_EQ(core_.culprit(), 0U);
   EXPECT_EQ(core_.exit_code(), 1);
 }
 
-TEST_F(SupervisorCoreTest, StopAsksEveryProcessOnceAndStartsNoneAgain) {
+class TwoWorkers : public SupervisorCoreTest {
+ protected:
+  TwoWorkers() { core_ = SupervisorCore({ProcessRole::kWorker, ProcessRole::kWorker}, RestartPolicy{}); }
+};
+
+TEST_F(TwoWorkers, StopAsksEveryProcessOnceAndStartsNoneAgain) {
   core_.start(now_);
   die(1);
   EXPECT_THAT(core_.stop(now_), ElementsAre(AskToEnd{0}));
@@ -93,7 +159,7 @@ TEST_F(SupervisorCoreTest, StopAsksEveryProcessOnceAndStartsNoneAgain) {
   EXPECT_EQ(core_.exit_code(), 0);
 }
 
-TEST_F(SupervisorCoreTest, KillsWhatDoesNotEndInTime) {
+TEST_F(TwoWorkers, KillsWhatDoesNotEndInTime) {
   core_.start(now_);
   core_.stop(now_);
   die(0, {0, 0});

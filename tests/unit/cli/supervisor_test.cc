@@ -24,6 +24,7 @@ class SupervisorTest : public ::testing::Test {
     SupervisorHooks hooks;
     hooks.line = [this](const std::string& name, const std::string& line) { lines_.push_back(name + ": " + line); };
     hooks.poll_ready = std::move(poll_ready);
+    hooks.failed = [this](const std::string& name, const std::string& why) { failed_.push_back(name + ": " + why); };
     RestartPolicy policy;
     policy.first_delay = 1ms;
     policy.delay_max = 2ms;
@@ -31,6 +32,7 @@ class SupervisorTest : public ::testing::Test {
     return Supervisor(std::move(plans), policy, std::move(hooks)).run();
   }
   std::vector<std::string> lines_;
+  std::vector<std::string> failed_;
 };
 
 TEST_F(SupervisorTest, EndsEverythingOnSigterm) {
@@ -66,6 +68,19 @@ TEST_F(SupervisorTest, StartsAChildAgainUntilItGivesUp) {
   ASSERT_FALSE(done);
   EXPECT_EQ(std::count(lines_.begin(), lines_.end(), "crashing: up"), 6);
   EXPECT_EQ(sida::exit_code(done.error().code), 1);
+}
+
+TEST_F(SupervisorTest, TellsWhyAChildHasFailedAndKeepsTheOthers) {
+  const auto done =
+      run({shell("fine", "tail -f /dev/null"), shell("crashing", "echo 'error: io: no disk'; exit 1")}, [this] {
+        if (failed_.empty()) {
+          return false;
+        }
+        ::kill(::getpid(), SIGTERM);
+        return true;
+      });
+  EXPECT_TRUE(done);
+  EXPECT_EQ(failed_, std::vector<std::string>{"crashing: no disk"});
 }
 
 TEST_F(SupervisorTest, AMissingProgramIsNamed) {

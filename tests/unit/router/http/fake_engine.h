@@ -49,6 +49,13 @@ class FakeEngine : public Engine {
   }
 
   [[nodiscard]] RouterStatus status() const override { return state; }
+  Result<void> process_failed(const std::string& name, std::string why) override {
+    if (name != "worker-0") {
+      return fail(ErrorCode::kNotFound, "no process of this name");
+    }
+    failed = name + ": " + why;
+    return {};
+  }
 
   bool wait_for_held(std::size_t count) {
     std::unique_lock lock(mutex_);
@@ -72,6 +79,7 @@ class FakeEngine : public Engine {
   std::optional<Error> refuse_with;
   RouterStatus state;
   std::vector<Job> submitted;
+  std::string failed;  // The last process_failed().
 
  private:
   static void answer(const Job& job) {

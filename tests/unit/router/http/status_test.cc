@@ -82,6 +82,19 @@ TEST_F(AdminApi, ThePageLinksToStatusAndMetrics) {
   EXPECT_THAT(page.body, HasSubstr("href=\"/metrics\""));
 }
 
+TEST_F(AdminApi, ASupervisorTellsWhichProcessFailed) {
+  const auto post = [this](const std::string& path, const std::string& body) {
+    return answer_admin({"POST", path, "application/json", "", body}, engine_, probe_);
+  };
+  EXPECT_EQ(post("/processes/worker-0/failed", R"({"why": "no disk"})").status, 200U);
+  EXPECT_EQ(engine_.failed, "worker-0: no disk");
+  EXPECT_EQ(post("/processes/worker-9/failed", R"({"why": "x"})").status, 404U);
+  EXPECT_EQ(post("/processes/worker-0/failed", R"({"why": 3})").status, 400U);
+  EXPECT_EQ(get("/processes/worker-0/failed").status, 405U);
+  EXPECT_EQ(get("/processes//failed").status, 404U);
+  EXPECT_EQ(answer_admin({"POST", "/processes/worker-0/failed", "text/plain", "", "{}"}, engine_, probe_).status, 415U);
+}
+
 TEST_F(AdminApi, OtherPathsAndMethodsAreRefused) {
   EXPECT_EQ(get("/v1/completions").status, 404U);
   EXPECT_EQ(get("/status", "POST").status, 405U);
