@@ -30,6 +30,9 @@ void describe_cluster(config::Schema& schema, ClusterOptions& o, bool model_requ
   schema.integer("threads", o.threads, {0, 1024}, "compute threads of the router").zero_means("half of the cores");
   schema.integer("worker-threads", o.worker_threads, {0, 1024}, "compute threads of each worker")
       .zero_means("half of the cores, shared by the workers");
+  schema.duration(
+      "shutdown-grace", o.shutdown_grace,
+      "for open requests to be answered after SIGTERM or SIGINT; new ones get 503; a second signal ends it");
   schema.choice("log-level", o.log_level, {"trace", "debug", "info", "warn", "error", "off"},
                 "least level that is logged");
   schema.rule([&o](std::vector<std::string>& problems) {

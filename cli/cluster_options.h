@@ -1,6 +1,7 @@
 // The options of a cluster on this host, shared by `serve` and by the verbs that start a cluster of their own.
 #pragma once
 
+#include <chrono>
 #include <cstdint>
 #include <string>
 
@@ -22,8 +23,9 @@ struct ClusterOptions {
   std::string device = "auto";
   std::string expert_capacity = "model";  // none, model or a number.
   std::string cpu_kernel = "auto";
-  std::int64_t threads = 0;         // Compute threads of the router. 0: half of the cores.
-  std::int64_t worker_threads = 0;  // Compute threads of each worker. 0: the other half, shared.
+  std::int64_t threads = 0;                          // Compute threads of the router. 0: half of the cores.
+  std::int64_t worker_threads = 0;                   // Compute threads of each worker. 0: the other half, shared.
+  std::chrono::milliseconds shutdown_grace{10'000};  // For open requests to end.
   std::string log_level = "info";
 };
 

@@ -58,6 +58,8 @@ ProcessPlan router_plan(const ClusterOptions& o, const ClusterPlace& place) {
                     o.cpu_kernel,
                     "--threads",
                     std::to_string(o.threads > 0 ? o.threads : half),
+                    "--shutdown-grace",
+                    std::to_string(o.shutdown_grace.count()) + "ms",
                     "--log-level",
                     o.log_level};
   if (!o.served_model_name.empty()) {

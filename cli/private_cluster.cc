@@ -43,6 +43,8 @@ std::vector<std::string> serve_arguments(const ClusterOptions& o) {
                                      std::to_string(o.threads),
                                      "--worker-threads",
                                      std::to_string(o.worker_threads),
+                                     "--shutdown-grace",
+                                     std::to_string(o.shutdown_grace.count()) + "ms",
                                      "--log-level",
                                      o.log_level};
   if (!o.served_model_name.empty()) {

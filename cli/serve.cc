@@ -19,6 +19,7 @@ namespace {
 
 namespace fs = std::filesystem;
 
+constexpr std::chrono::seconds kRouterEnds{5};       // After its grace: to cut off what is left, and end.
 constexpr std::chrono::milliseconds kPatience{500};  // With a router on this host.
 
 // Tells once when the cluster is ready, and on the way there what it waits for.
@@ -145,7 +146,9 @@ Result<void> run_cluster(const ClusterOptions& options) {
     // Best effort: it is told again after the process's next end.
     [[maybe_unused]] const auto told = http_call(admin, "/processes/" + process + "/failed", {{"why", why}}, kPatience);
   };
-  Supervisor supervisor(plan_cluster(options, place), RestartPolicy{}, std::move(hooks));
+  RestartPolicy policy;
+  policy.router_grace = options.shutdown_grace + kRouterEnds;
+  Supervisor supervisor(plan_cluster(options, place), policy, std::move(hooks));
   return supervisor.run();
 }
 
@@ -153,9 +156,10 @@ Result<void> run_cluster(const ClusterOptions& options) {
 
 int serve(const Arguments& arguments) {
   ClusterOptions options;
-  config::Schema schema("sida serve",
-                        "Runs a whole cluster on this host: expert-workers, a predictor and a router, as child\n"
-                        "processes. Starts again what dies; ends all of it on SIGINT or SIGTERM.");
+  config::Schema schema(
+      "sida serve",
+      "Runs a whole cluster on this host: expert-workers, a predictor and a router, as child\n"
+      "processes. Starts again what dies. On SIGINT or SIGTERM open requests are answered, then all of it ends.");
   describe_cluster(schema, options, /*model_required=*/true);
   schema.example("sida serve --model models/demo");
   schema.example("sida serve --model switch-base-64 --workers 4 --expert-memory 4GiB --dtype bf16");

@@ -23,8 +23,9 @@ std::vector<SupervisorAction> SupervisorCore::start(TimePoint now) {
 std::vector<SupervisorAction> SupervisorCore::process_ended(std::size_t process, ProcessEnd end, TimePoint now) {
   Child& child = children_[process];
   child.running = false;
+  child.kill_at.reset();
   if (stopping_) {
-    return {};
+    return ask_next(now);
   }
   if (now - child.started >= policy_.steady_after) {
     child.deaths_in_a_row = 0;
@@ -62,19 +63,38 @@ std::chrono::milliseconds SupervisorCore::restart_delay(const Child& child) cons
 }
 
 std::vector<SupervisorAction> SupervisorCore::stop(TimePoint now) {
-  if (stopping_) {
-    return {};
+  if (!stopping_) {
+    return end_all(now);
   }
-  return end_all(now);
+  std::vector<SupervisorAction> actions;
+  for (std::size_t process = 0; process < children_.size(); ++process) {
+    if (children_[process].running) {
+      children_[process].asked_to_end = true;
+      children_[process].kill_at.reset();
+      actions.emplace_back(KillProcess{process});
+    }
+  }
+  return actions;
 }
 
 std::vector<SupervisorAction> SupervisorCore::end_all(TimePoint now) {
   stopping_ = true;
-  kill_at_ = now + policy_.stop_grace;
+  for (Child& child : children_) {
+    child.restart_at.reset();
+  }
+  return ask_next(now);
+}
+
+std::vector<SupervisorAction> SupervisorCore::ask_next(TimePoint now) {
+  const auto is_router = [](const Child& child) { return child.role == ProcessRole::kRouter; };
+  const bool routers_run = std::any_of(children_.begin(), children_.end(),
+                                       [&](const Child& child) { return child.running && is_router(child); });
   std::vector<SupervisorAction> actions;
   for (std::size_t process = 0; process < children_.size(); ++process) {
-    children_[process].restart_at.reset();
-    if (children_[process].running) {
+    Child& child = children_[process];
+    if (child.running && !child.asked_to_end && is_router(child) == routers_run) {
+      child.asked_to_end = true;
+      child.kill_at = now + (routers_run ? policy_.router_grace : policy_.stop_grace);
       actions.emplace_back(AskToEnd{process});
     }
   }
@@ -90,21 +110,21 @@ std::vector<SupervisorAction> SupervisorCore::tick(TimePoint now) {
       child.running = true;
       child.started = now;
       actions.emplace_back(StartProcess{process});
-    } else if (child.running && kill_at_ && *kill_at_ <= now) {
+    } else if (child.kill_at && *child.kill_at <= now) {
+      child.kill_at.reset();
       actions.emplace_back(KillProcess{process});
     }
-  }
-  if (kill_at_ && *kill_at_ <= now) {
-    kill_at_.reset();
   }
   return actions;
 }
 
 std::optional<TimePoint> SupervisorCore::next_wake() const {
-  std::optional<TimePoint> next = kill_at_;
+  std::optional<TimePoint> next;
   for (const Child& child : children_) {
-    if (child.restart_at && (!next || *child.restart_at < *next)) {
-      next = child.restart_at;
+    for (const auto& due : {child.restart_at, child.kill_at}) {
+      if (due && (!next || *due < *next)) {
+        next = due;
+      }
     }
   }
   return next;

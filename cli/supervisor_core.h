@@ -16,7 +16,8 @@ struct RestartPolicy {
   std::chrono::milliseconds delay_max{10'000};
   std::chrono::milliseconds steady_after{10'000};  // A process that lived so long has no deaths in a row behind it.
   int deaths_in_a_row_max = 5;                     // One more, and the process has failed.
-  std::chrono::milliseconds stop_grace{5'000};     // From asking processes to end to killing them.
+  std::chrono::milliseconds router_grace{15'000};  // From asking routers to end to killing them.
+  std::chrono::milliseconds stop_grace{5'000};     // The same of the others, whose work is done by then.
 };
 
 // What a cluster is made of. It cannot do without a router and one worker, but any worker can load any expert, and a
@@ -60,6 +61,7 @@ class SupervisorCore {
   // do without has failed, and, before the cluster served for the first time, when any process gives one of the latter
   // two reasons: somebody is there who can put it right.
   std::vector<SupervisorAction> process_ended(std::size_t process, ProcessEnd end, TimePoint now);
+  // Ends routers first, since their open requests need the workers, then the others. Called again: kills.
   std::vector<SupervisorAction> stop(TimePoint now);
   // At next_wake() or later: restarts and kills that are due.
   std::vector<SupervisorAction> tick(TimePoint now);
@@ -80,9 +82,12 @@ class SupervisorCore {
     int deaths_in_a_row = 0;
     TimePoint started;
     std::optional<TimePoint> restart_at;
+    bool asked_to_end = false;
+    std::optional<TimePoint> kill_at;
   };
 
   std::vector<SupervisorAction> end_all(TimePoint now);
+  std::vector<SupervisorAction> ask_next(TimePoint now);
   [[nodiscard]] bool has_failed(const Child& child, TimePoint now) const;
   [[nodiscard]] bool can_do_without(ProcessRole role, TimePoint now) const;
   [[nodiscard]] std::chrono::milliseconds restart_delay(const Child& child) const;
@@ -91,7 +96,6 @@ class SupervisorCore {
   std::vector<Child> children_;
   bool served_ = false;
   bool stopping_ = false;
-  std::optional<TimePoint> kill_at_;
   int exit_code_ = 0;
   std::optional<std::size_t> culprit_;
 };

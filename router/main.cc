@@ -11,6 +11,7 @@
 #include "common/logging/logging.h"
 #include "common/model/model_directory.h"
 #include "common/runtime/shutdown_signal.h"
+#include "common/runtime/wake_event.h"
 #include "common/tokenizer/tokenizer.h"
 #include "common/transport/transport.h"
 #include "router/http/http_server.h"
@@ -44,11 +45,19 @@ Result<void> serve(const RouterConfig& config) {
                                    (*router)->engine());
   if (!server) return tl::unexpected(std::move(server).error());
 
-  std::thread http_thread([&] { (*server)->run(); });
+  WakeEvent ended;
+  std::thread http_thread([&] {
+    (*server)->run();
+    ended.signal();
+  });
   spdlog::info("ready port={} admin_port={} workers={}", (*server)->port(), (*server)->admin_port(),
                config.workers.size());
-  spdlog::info("stopping signal={}", wait_for_shutdown_signal());
-  (*server)->stop();
+  spdlog::info("draining signal={} grace_ms={}", wait_for_shutdown_signal(), config.http.shutdown_grace.count());
+  (*server)->drain(config.http.shutdown_grace);
+  if (const auto second = wait_for_shutdown_signal(ended.descriptor())) {
+    spdlog::info("stopping signal={}", *second);
+    (*server)->stop();
+  }
   http_thread.join();
   router->reset();  // Before the server goes: its last answers are posted there.
   return {};

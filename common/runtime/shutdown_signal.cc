@@ -1,6 +1,13 @@
 #include "common/runtime/shutdown_signal.h"
 
+#include <sys/signalfd.h>
+#include <unistd.h>
+
+#include <array>
 #include <csignal>
+
+#include "common/base/result.h"
+#include "common/runtime/waiter.h"
 
 namespace sida {
 namespace {
@@ -11,6 +18,10 @@ sigset_t shutdown_signals() {
   sigaddset(&signals, SIGINT);
   sigaddset(&signals, SIGTERM);
   return signals;
+}
+
+std::string name_of(std::uint32_t signal) {
+  return signal == SIGINT ? "SIGINT" : "SIGTERM";
 }
 
 }  // namespace
@@ -26,7 +37,23 @@ std::string wait_for_shutdown_signal() {
   int received = 0;
   while (sigwait(&signals, &received) != 0) {
   }
-  return received == SIGINT ? "SIGINT" : "SIGTERM";
+  return name_of(static_cast<std::uint32_t>(received));
+}
+
+std::optional<std::string> wait_for_shutdown_signal(int descriptor) {
+  const sigset_t signals = shutdown_signals();
+  const int arrivals = signalfd(-1, &signals, SFD_CLOEXEC | SFD_NONBLOCK);
+  SIDA_CHECK(arrivals >= 0);
+  std::optional<std::string> received;
+  while (!received && !is_readable(descriptor)) {
+    wait_readable(std::array{arrivals, descriptor}, TimePoint::max());
+    signalfd_siginfo signal{};
+    if (read(arrivals, &signal, sizeof signal) == static_cast<ssize_t>(sizeof signal)) {
+      received = name_of(signal.ssi_signo);
+    }
+  }
+  close(arrivals);
+  return received;
 }
 
 }  // namespace sida

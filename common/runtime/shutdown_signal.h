@@ -1,6 +1,7 @@
 // SIGINT and SIGTERM, taken by main and by no other thread.
 #pragma once
 
+#include <optional>
 #include <string>
 
 namespace sida {
@@ -10,5 +11,7 @@ void block_shutdown_signals();
 
 // Blocks until SIGINT or SIGTERM comes; its name.
 std::string wait_for_shutdown_signal();
+// The same, or nothing once `descriptor` is readable.
+std::optional<std::string> wait_for_shutdown_signal(int descriptor);
 
 }  // namespace sida

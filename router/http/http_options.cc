@@ -37,6 +37,9 @@ void describe_http(config::Schema& schema, HttpOptions& options) {
   schema.integer("admin-port", options.admin_port, {0, 65535}, "port of metrics, status and dashboard")
       .zero_means("any free port");
   describe_limits(schema, options.limits);
+  schema.duration(
+      "shutdown-grace", options.shutdown_grace,
+      "for open requests to be answered after SIGTERM or SIGINT; new ones get 503; a second signal ends it");
 }
 
 }  // namespace sida::router

@@ -33,6 +33,7 @@ struct HttpOptions {
   std::string admin_host = "127.0.0.1";  // Of /metrics, /status and the dashboard.
   std::int64_t admin_port = 8001;        // 0: any free one.
   HttpLimits limits;
+  std::chrono::milliseconds shutdown_grace{10'000};  // For open requests after the first signal; 0: none.
 };
 
 // Adds all of the above to a process's schema. `options` must outlive it.

@@ -2,7 +2,9 @@
 
 #include <spdlog/spdlog.h>
 
+#include <algorithm>
 #include <boost/asio/co_spawn.hpp>
+#include <boost/asio/detached.hpp>
 #include <boost/asio/io_context.hpp>
 #include <boost/asio/ip/tcp.hpp>
 #include <boost/asio/post.hpp>
@@ -27,6 +29,7 @@ using tcp = net::ip::tcp;
 constexpr std::chrono::seconds kStopGrace{3};           // For cancelled requests to end.
 constexpr std::chrono::milliseconds kAcceptRetry{100};  // After accept failed, as when out of descriptors.
 constexpr std::int64_t kAdminConnectionsMax = 64;
+constexpr std::chrono::milliseconds kDrainLook{20};  // Between two looks at what is still open.
 
 Result<tcp::acceptor> listen_on(net::io_context& context, const std::string& host, std::int64_t port) {
   const std::string place = "port " + std::to_string(port) + " of " + host;
@@ -70,6 +73,12 @@ class Port {
   [[nodiscard]] std::uint16_t number() const {
     error_code ignored;
     return acceptor_.local_endpoint(ignored).port();
+  }
+
+  // Connections with a request that is not fully answered.
+  [[nodiscard]] std::int64_t open_requests() const {
+    return std::count_if(connections_.begin(), connections_.end(),
+                         [](const auto& connection) { return connection->client != nullptr; });
   }
 
   void start() { net::co_spawn(acceptor_.get_executor(), accept_all(), log_failure); }
@@ -197,22 +206,47 @@ class BeastServer : public HttpServer {
     context_.run();
   }
 
-  void stop() override {
-    net::post(context_, [this] {
-      stop_timer_.expires_after(kStopGrace);
-      stop_timer_.async_wait([this](const error_code&) { context_.stop(); });
-      ports_open_ = 2;
-      const auto ended = [this] {
-        if (--ports_open_ == 0) {
-          stop_timer_.cancel();
-        }
-      };
-      public_->stop(ended);
-      admin_->stop(ended);
+  void drain(std::chrono::milliseconds grace) override {
+    net::post(context_, [this, grace] {
+      api_.refuse_new_requests();
+      net::co_spawn(context_, stop_when_idle(steady_now() + grace), net::detached);
     });
   }
 
+  void stop() override {
+    net::post(context_, [this] { stop_now(); });
+  }
+
  private:
+  net::awaitable<void> stop_when_idle(TimePoint until) {
+    net::steady_timer timer(context_);
+    while (!stopping_ && public_->open_requests() > 0 && steady_now() < until) {
+      timer.expires_after(kDrainLook);
+      error_code ignored;
+      co_await timer.async_wait(net::redirect_error(net::use_awaitable, ignored));
+    }
+    if (public_->open_requests() > 0) {
+      spdlog::warn("grace is over requests_cut_off={}", public_->open_requests());
+    }
+    stop_now();
+  }
+
+  void stop_now() {
+    if (std::exchange(stopping_, true)) {
+      return;
+    }
+    stop_timer_.expires_after(kStopGrace);
+    stop_timer_.async_wait([this](const error_code&) { context_.stop(); });
+    ports_open_ = 2;
+    const auto ended = [this] {
+      if (--ports_open_ == 0) {
+        stop_timer_.cancel();
+      }
+    };
+    public_->stop(ended);
+    admin_->stop(ended);
+  }
+
   net::awaitable<Answer> answer(HttpRequest request) { co_return Answer{answer_admin(request, engine_, probe_), {}}; }
 
   HttpOptions options_;
@@ -223,6 +257,7 @@ class BeastServer : public HttpServer {
   net::steady_timer stop_timer_{context_};
   std::optional<Port> public_;
   std::optional<Port> admin_;
+  bool stopping_ = false;
   int ports_open_ = 0;  // Counted down while stopping.
   std::uint16_t public_port_ = 0;
   std::uint16_t admin_port_ = 0;

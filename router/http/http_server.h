@@ -1,6 +1,7 @@
 // The router's HTTP front end: a public and an admin port, both on the one thread that calls run().
 #pragma once
 
+#include <chrono>
 #include <cstdint>
 #include <memory>
 
@@ -22,6 +23,9 @@ class HttpServer {
   [[nodiscard]] virtual std::uint16_t admin_port() const = 0;
   // Serves until stop(). Blocks; this is the HTTP thread.
   virtual void run() = 0;
+  // Refuses new requests with 503 and stops once those that are open have been answered, or after `grace`. Any thread,
+  // any time.
+  virtual void drain(std::chrono::milliseconds grace) = 0;
   // Closes both ports and all connections, cancels what runs; run() returns within seconds. Any thread, any time.
   virtual void stop() = 0;
 };

@@ -22,6 +22,8 @@ namespace {
 
 namespace net = boost::asio;
 
+constexpr const char* kStopping = "the server is shutting down; send the request again later";
+
 struct Route {
   std::string_view method;
   std::string_view path;
@@ -102,6 +104,9 @@ net::awaitable<Answer> PublicApi::route(const HttpRequest& request, ClientWatch&
   if (auto known = check_route(request); !known) {
     co_return Answer{error_reply(known.error()), {}};
   }
+  if (refusing_ && request.method == "POST") {
+    co_return Answer{error_reply(api_error({ErrorCode::kUnavailable, kStopping})), {}};
+  }
   if (request.path == "/v1/completions") {
     Answer answer = co_await complete(request, client);
     co_return answer;
@@ -110,7 +115,7 @@ net::awaitable<Answer> PublicApi::route(const HttpRequest& request, ClientWatch&
   if (request.path == "/v1/score") {
     answer.reply = co_await score(request, client);
   } else if (request.path == "/health") {
-    answer.reply = health_reply(engine_.status());
+    answer.reply = health();
   } else if (request.path == "/version") {
     answer.reply = json_reply({{"version", version()}});
   } else if (request.path == "/v1/models") {
@@ -256,6 +261,15 @@ net::awaitable<Reply> PublicApi::score(const HttpRequest& request, ClientWatch& 
     co_return error_reply(results.error());
   }
   co_return json_reply(score_response(meta, *parsed, model_, results->front()));
+}
+
+Reply PublicApi::health() const {
+  RouterStatus status = engine_.status();
+  if (refusing_) {
+    status.ready = false;
+    status.reason = kStopping;
+  }
+  return health_reply(status);
 }
 
 Reply PublicApi::models() const {

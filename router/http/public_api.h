@@ -29,6 +29,9 @@ class PublicApi {
   // Answers every request; never fails.
   boost::asio::awaitable<Answer> handle(HttpRequest request, ClientWatch& client);
 
+  // From now on work is refused with 503; what runs is not touched.
+  void refuse_new_requests() { refusing_ = true; }
+
  private:
   struct Streaming;
 
@@ -42,6 +45,7 @@ class PublicApi {
   [[nodiscard]] Reply translate(const HttpRequest& request) const;  // /tokenize and /detokenize.
   boost::asio::awaitable<Reply> score(const HttpRequest& request, ClientWatch& client);
   [[nodiscard]] Reply models() const;
+  [[nodiscard]] Reply health() const;
   // Adds what a job needs besides its work: id, deadline, trace.
   void prepare(Job& job, const HttpRequest& request);
 
@@ -52,6 +56,7 @@ class PublicApi {
   std::uint64_t seed_base_;  // Random per process, so that ids and default seeds differ between routers and runs.
   std::uint64_t requests_ = 0;
   std::int64_t started_;  // Seconds since 1970.
+  bool refusing_ = false;
 };
 
 }  // namespace sida::router

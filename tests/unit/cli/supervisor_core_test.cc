@@ -148,11 +148,37 @@ class TwoWorkers : public SupervisorCoreTest {
   TwoWorkers() { core_ = SupervisorCore({ProcessRole::kWorker, ProcessRole::kWorker}, RestartPolicy{}); }
 };
 
+TEST_F(SupervisorCoreTest, StopEndsTheRouterBeforeThoseThatItNeeds) {
+  core_.start(now_);
+  EXPECT_THAT(core_.stop(now_), ElementsAre(AskToEnd{kRouter}));
+  EXPECT_THAT(tick_after(14'999ms), IsEmpty());
+  EXPECT_THAT(die(kRouter, {0, 0}), ElementsAre(AskToEnd{0}, AskToEnd{1}, AskToEnd{kPredictor}));
+  EXPECT_THAT(die(0, {0, 0}), IsEmpty());
+}
+
+TEST_F(SupervisorCoreTest, KillsARouterThatOutlastsItsGraceAndGoesOn) {
+  core_.start(now_);
+  core_.stop(now_);
+  EXPECT_THAT(tick_after(15s), ElementsAre(KillProcess{kRouter}));
+  EXPECT_THAT(die(kRouter, {-1, 9}), ElementsAre(AskToEnd{0}, AskToEnd{1}, AskToEnd{kPredictor}));
+}
+
+TEST_F(SupervisorCoreTest, TheSecondStopKills) {
+  core_.start(now_);
+  die(1);
+  core_.stop(now_);
+  EXPECT_THAT(core_.stop(now_), ElementsAre(KillProcess{0}, KillProcess{kRouter}, KillProcess{kPredictor}));
+  for (const std::size_t process : {0, 2, 3}) {
+    EXPECT_THAT(die(process, {-1, 9}), IsEmpty());
+  }
+  EXPECT_TRUE(core_.finished());
+  EXPECT_EQ(core_.exit_code(), 0);
+}
+
 TEST_F(TwoWorkers, StopAsksEveryProcessOnceAndStartsNoneAgain) {
   core_.start(now_);
   die(1);
   EXPECT_THAT(core_.stop(now_), ElementsAre(AskToEnd{0}));
-  EXPECT_THAT(core_.stop(now_), IsEmpty());
   die(0, {0, 0});
   EXPECT_TRUE(core_.finished());
   EXPECT_THAT(tick_after(1min), IsEmpty());

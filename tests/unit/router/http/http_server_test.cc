@@ -325,6 +325,36 @@ TEST_F(HttpServerTest, JobsCarryDeadlineAndTrace) {
   EXPECT_EQ(engine_.submitted[0].trace.flags, 1);
 }
 
+TEST_F(HttpServerTest, DrainAnswersWhatIsOpenAndRefusesWhatIsNew) {
+  engine_.hold = true;
+  start();
+  RawClient open(server_->port());
+  open.send(post("/v1/completions", R"({"prompt":"a","stream":true,"stop":"!"})"));
+  ASSERT_TRUE(engine_.wait_for_held(1));
+  server_->drain(std::chrono::minutes(1));
+  const std::string refusal = ask(post("/v1/completions", R"({"prompt":"a"})"));
+  EXPECT_THAT(refusal, HasSubstr("503 Service Unavailable"));
+  EXPECT_THAT(refusal, HasSubstr("Retry-After"));
+  EXPECT_EQ(body_of(refusal)["error"]["code"], "unavailable");
+  EXPECT_THAT(ask("GET /health HTTP/1.1\r\nHost: x\r\n\r\n"), HasSubstr("shutting down"));
+  engine_.stream_token('o');
+  engine_.stream_token('!');
+  EXPECT_THAT(open.read_until("[DONE]"), HasSubstr(R"("finish_reason":"stop")"));
+  thread_.join();  // run() has returned by itself.
+}
+
+TEST_F(HttpServerTest, DrainCutsOffWhatOutlastsTheGrace) {
+  engine_.hold = true;
+  start();
+  RawClient open(server_->port());
+  open.send(post("/v1/completions", R"({"prompt":"a"})"));
+  ASSERT_TRUE(engine_.wait_for_held(1));
+  server_->drain(std::chrono::milliseconds(1));
+  EXPECT_TRUE(engine_.wait_for_cancelled(1));
+  EXPECT_TRUE(open.read_end());
+  thread_.join();
+}
+
 TEST_F(HttpServerTest, StopEndsConnectionsAndCancelsWhatRuns) {
   engine_.hold = true;
   start();
