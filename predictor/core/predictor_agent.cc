@@ -57,13 +57,14 @@ bool PredictorAgent::work() {
   const Work work = core_.take_work();
   if (work.empty()) return false;
   std::vector<Source> sources;
-  for (const SourceWork& source : work.sources) {
-    sources.push_back({source.tokens, source.k});
-    states_[source.key] = function_->begin(source.tokens);
+  for (const SourceWork& source : work.sources) sources.push_back({source.tokens, source.k});
+  std::vector<Predictions> predicted;
+  for (Beginning& begun : function_->begin(sources)) {
+    states_[work.sources[predicted.size()].key] = std::move(begun.state);
+    predicted.push_back(std::move(begun.predictions));
   }
   std::vector<DecoderInput> inputs;
   for (const StepWork& step : work.steps) inputs.push_back({states_[step.key].get(), step.token, step.k});
-  auto predicted = function_->predict(sources);
   carry_out(core_.finished(work, std::move(predicted), function_->advance(inputs)));
   return true;
 }

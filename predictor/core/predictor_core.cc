@@ -41,7 +41,7 @@ PredictorCore::PredictorCore(PredictorIdentity identity, HashFunctionInfo functi
     : identity_(std::move(identity)),
       function_(std::move(function)),
       limits_(limits),
-      sequences_(limits.sequences_max, limits.sequence_idle_max) {}
+      sequences_({limits.sequences_max, limits.state_bytes_max, limits.sequence_idle_max}) {}
 
 PredictorActions PredictorCore::received(transport::PeerId from, const proto::Message& message, TimePoint now) {
   if (const auto* greeting = std::get_if<proto::Hello>(&message)) return hello(from, *greeting, now);
@@ -116,10 +116,12 @@ PredictorActions PredictorCore::predict(transport::PeerId from, const proto::Pre
   SourceWork work{{from, predict.sequence}, predict.tokens, fitting_k(predict.k)};
   const std::size_t tokens = tokens_of(work);
   if (!has_room(tokens)) return {};
-  const auto made_room = sequences_.begin(work.key, now);
+  const std::size_t state_bytes = function_.state_bytes + function_.state_bytes_per_source_token * work.tokens.size();
+  PredictorActions actions;
+  drop(sequences_.begin(work.key, state_bytes, now), actions);
   work.beginning = sequences_.beginning(work.key);
   wait(std::move(work), tokens);
-  return made_room ? PredictorActions{DropState{*made_room}} : PredictorActions{};
+  return actions;
 }
 
 void PredictorCore::advance(transport::PeerId from, const proto::Advance& advance, TimePoint now) {

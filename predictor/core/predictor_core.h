@@ -22,6 +22,7 @@ struct PredictorLimits {
   std::size_t routers_max = 64;                     // Further ones get no answer.
   std::chrono::seconds router_silence_max{10};      // Then the router and its sequences are forgotten.
   std::size_t sequences_max = 65536;                // The one untouched for longest makes room.
+  std::size_t state_bytes_max = 1U << 30U;          // As above: those untouched for longest make room.
   std::chrono::seconds sequence_idle_max{15 * 60};  // Then its state is dropped.
   std::size_t waiting_tokens_max = 1U << 20U;       // Predicts and Advances beyond are not answered.
   std::size_t batch_tokens_max = 4096;              // A longer source is a batch of its own.

@@ -7,20 +7,22 @@ void SequenceTable::touch(Entries::iterator entry, TimePoint now) {
   entries_.splice(entries_.begin(), entries_, entry);
 }
 
-std::optional<SequenceKey> SequenceTable::begin(const SequenceKey& key, TimePoint now) {
-  if (const auto known = by_key_.find(key); known != by_key_.end()) {
-    known->second->next_position = 0;
-    known->second->beginning = ++last_beginning_;
-    touch(known->second, now);
-    return std::nullopt;
+void SequenceTable::erase(Entries::iterator entry) {
+  state_bytes_ -= entry->state_bytes;
+  entries_.erase(entry);
+}
+
+std::vector<SequenceKey> SequenceTable::begin(const SequenceKey& key, std::size_t state_bytes, TimePoint now) {
+  forget(key);
+  std::vector<SequenceKey> made_room;
+  while (!entries_.empty() &&
+         (entries_.size() >= limits_.sequences_max || state_bytes_ + state_bytes > limits_.state_bytes_max)) {
+    made_room.push_back(entries_.back().key);
+    forget(made_room.back());
   }
-  std::optional<SequenceKey> made_room;
-  if (entries_.size() >= sequences_max_) {
-    made_room = entries_.back().key;
-    forget(*made_room);
-  }
-  entries_.push_front({key, now, 0, ++last_beginning_});
+  entries_.push_front({key, now, state_bytes, 0, ++last_beginning_});
   by_key_[key] = entries_.begin();
+  state_bytes_ += state_bytes;
   return made_room;
 }
 
@@ -40,7 +42,7 @@ std::uint64_t SequenceTable::beginning(const SequenceKey& key) const {
 bool SequenceTable::forget(const SequenceKey& key) {
   const auto known = by_key_.find(key);
   if (known == by_key_.end()) return false;
-  entries_.erase(known->second);
+  erase(known->second);
   by_key_.erase(known);
   return true;
 }
@@ -51,14 +53,14 @@ std::vector<SequenceKey> SequenceTable::forget_router(transport::PeerId router) 
   for (auto entry = by_key_.lower_bound({router, SequenceId{0}});
        entry != by_key_.end() && entry->first.router == router; entry = by_key_.erase(entry)) {
     gone.push_back(entry->first);
-    entries_.erase(entry->second);
+    erase(entry->second);
   }
   return gone;
 }
 
 std::vector<SequenceKey> SequenceTable::expire(TimePoint now) {
   std::vector<SequenceKey> gone;
-  while (!entries_.empty() && now - entries_.back().touched > idle_max_) {
+  while (!entries_.empty() && now - entries_.back().touched > limits_.idle_max) {
     gone.push_back(entries_.back().key);
     forget(gone.back());
   }

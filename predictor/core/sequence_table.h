@@ -1,11 +1,10 @@
-// The sequences whose decoders a predictor follows: bounded in number and in idle time.
+// The sequences whose decoders a predictor follows: bounded in number, in memory and in idle time.
 #pragma once
 
 #include <compare>
 #include <cstdint>
 #include <list>
 #include <map>
-#include <optional>
 #include <vector>
 
 #include "common/base/ids.h"
@@ -23,11 +22,18 @@ struct SequenceKey {
 
 class SequenceTable {
  public:
-  // At `sequences_max` the sequence untouched for longest makes room; after `idle_max` a sequence is given up.
-  SequenceTable(std::size_t sequences_max, Duration idle_max) : sequences_max_(sequences_max), idle_max_(idle_max) {}
+  struct Limits {
+    std::size_t sequences_max = 0;
+    std::size_t state_bytes_max = 0;
+    Duration idle_max{};
+  };
 
-  // Begins a sequence anew. Returns the sequence that made room, if one had to.
-  std::optional<SequenceKey> begin(const SequenceKey& key, TimePoint now);
+  // At either maximum the sequences untouched for longest make room; after `idle_max` a sequence is given up.
+  explicit SequenceTable(Limits limits) : limits_(limits) {}
+
+  // Begins a sequence anew, whose state takes at most `state_bytes`. Returns those that made room. The sequence itself
+  // is kept even where it alone takes more than the maximum.
+  std::vector<SequenceKey> begin(const SequenceKey& key, std::size_t state_bytes, TimePoint now);
   // Whether the decoder's token at `position` is new: false for an unknown sequence and for a repetition.
   bool advance(const SequenceKey& key, std::uint32_t position, TimePoint now);
   // False when it was not known.
@@ -40,19 +46,22 @@ class SequenceTable {
   // Which begin() a known sequence goes back to; 0: it is not known. Numbers are never used twice.
   [[nodiscard]] std::uint64_t beginning(const SequenceKey& key) const;
   [[nodiscard]] std::size_t size() const { return by_key_.size(); }
+  [[nodiscard]] std::size_t state_bytes() const { return state_bytes_; }
 
  private:
   struct Entry {
     SequenceKey key;
     TimePoint touched;
+    std::size_t state_bytes = 0;
     std::uint32_t next_position = 0;
     std::uint64_t beginning = 0;
   };
   using Entries = std::list<Entry>;  // Touched last comes first.
   void touch(Entries::iterator entry, TimePoint now);
+  void erase(Entries::iterator entry);
 
-  std::size_t sequences_max_;
-  Duration idle_max_;
+  Limits limits_;
+  std::size_t state_bytes_ = 0;
   std::uint64_t last_beginning_ = 0;
   Entries entries_;
   std::map<SequenceKey, Entries::iterator> by_key_;

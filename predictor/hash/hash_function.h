@@ -19,6 +19,9 @@ struct HashFunctionInfo {
   std::int32_t encoder_layers = 0;
   std::int32_t decoder_layers = 0;
   std::uint8_t k_max = 1;  // Experts per token that it can name.
+  // What a sequence's state takes at most: so much, and so much for each token of its source.
+  std::size_t state_bytes = 0;
+  std::size_t state_bytes_per_source_token = 0;
 };
 
 // What the function keeps between the tokens of one decoder. Released on the thread that uses the function.
@@ -47,16 +50,21 @@ struct Predictions {
   std::vector<float> confidences;     // [layers, tokens, k], in [0, 1].
 };
 
+// A sequence whose source was read.
+struct Beginning {
+  Predictions predictions;               // Of the source, over the encoder's layers.
+  std::unique_ptr<SequenceState> state;  // Of its decoder, which has not seen a token yet.
+};
+
 // One thread. Calls compute and may take milliseconds; they never fail.
 class HashFunction {
  public:
   virtual ~HashFunction() = default;
   [[nodiscard]] virtual const HashFunctionInfo& info() const = 0;
-  // One result per source, over the encoder's layers.
-  virtual std::vector<Predictions> predict(std::span<const Source> sources) = 0;
-  // Of a decoder that has not seen a token yet.
-  virtual std::unique_ptr<SequenceState> begin(std::span<const std::int32_t> source_tokens) = 0;
-  // One result per input, of one token over the decoder's layers. In order: a state may occur more than once.
+  // One result per source. What it says of one source does not depend on the others.
+  virtual std::vector<Beginning> begin(std::span<const Source> sources) = 0;
+  // One result per input, of one token over the decoder's layers. In order: a state may occur more than once. A state
+  // is one that begin() made.
   virtual std::vector<Predictions> advance(std::span<const DecoderInput> inputs) = 0;
 };
 

@@ -69,14 +69,12 @@ Predictions TokenIdTable::look_up(std::span<const std::int32_t> tokens, std::siz
   return found;
 }
 
-std::vector<Predictions> TokenIdTable::predict(std::span<const Source> sources) {
-  std::vector<Predictions> all;
-  for (const Source& source : sources) all.push_back(look_up(source.tokens, source.k, 0, info_.encoder_layers));
+std::vector<Beginning> TokenIdTable::begin(std::span<const Source> sources) {
+  std::vector<Beginning> all;
+  for (const Source& source : sources) {
+    all.push_back({look_up(source.tokens, source.k, 0, info_.encoder_layers), std::make_unique<NoState>()});
+  }
   return all;
-}
-
-std::unique_ptr<SequenceState> TokenIdTable::begin(std::span<const std::int32_t>) {
-  return std::make_unique<NoState>();
 }
 
 std::vector<Predictions> TokenIdTable::advance(std::span<const DecoderInput> inputs) {

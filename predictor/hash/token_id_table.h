@@ -19,8 +19,7 @@ class TokenIdTable final : public HashFunction {
   static Result<TokenIdTable> open(const std::filesystem::path& file, std::int64_t k, const ServedModel& model);
 
   [[nodiscard]] const HashFunctionInfo& info() const override { return info_; }
-  std::vector<Predictions> predict(std::span<const Source> sources) override;
-  std::unique_ptr<SequenceState> begin(std::span<const std::int32_t> source_tokens) override;
+  std::vector<Beginning> begin(std::span<const Source> sources) override;
   std::vector<Predictions> advance(std::span<const DecoderInput> inputs) override;
 
   // One MoE layer.

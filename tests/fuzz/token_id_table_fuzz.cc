@@ -19,8 +19,9 @@ extern "C" int LLVMFuzzerTestOneInput(const std::uint8_t* data, std::size_t size
   }
   const std::vector<std::int32_t> tokens{0, 1, 2, 3};
   const std::vector<predictor::Source> sources{{tokens, 2}};
-  const auto predictions = table->predict(sources);
-  for (const auto expert : predictions.at(0).experts) SIDA_CHECK(expert >= -1 && expert < 3);
-  for (const auto confidence : predictions.at(0).confidences) SIDA_CHECK(confidence >= 0 && confidence <= 1);
+  const auto begun = table->begin(sources);
+  const predictor::Predictions& predictions = begun.at(0).predictions;
+  for (const auto expert : predictions.experts) SIDA_CHECK(expert >= -1 && expert < 3);
+  for (const auto confidence : predictions.confidences) SIDA_CHECK(confidence >= 0 && confidence <= 1);
   return 0;
 }

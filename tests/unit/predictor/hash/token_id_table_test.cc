@@ -42,18 +42,21 @@ TEST_F(TokenIdTableTest, LooksTokensUpInEveryEncoderLayer) {
   auto table = open(small_tables());
   const std::vector<std::int32_t> tokens{0, 2};
   const std::vector<Source> sources{{tokens, 2}};
-  const auto predictions = table->predict(sources);
-  ASSERT_EQ(predictions.size(), 1U);
-  EXPECT_EQ(predictions[0].layers, 2U);
-  EXPECT_EQ(predictions[0].tokens, 2U);
-  EXPECT_THAT(predictions[0].experts, ElementsAre(0, -1, 2, -1, 1, -1, 0, -1));
-  EXPECT_THAT(predictions[0].confidences, ElementsAre(1, 0.25F, 1, 0.25F, 1, 0.25F, 1, 0.25F));
+  const auto begun = table->begin(sources);
+  ASSERT_EQ(begun.size(), 1U);
+  const Predictions& predictions = begun[0].predictions;
+  EXPECT_EQ(predictions.layers, 2U);
+  EXPECT_EQ(predictions.tokens, 2U);
+  EXPECT_THAT(predictions.experts, ElementsAre(0, -1, 2, -1, 1, -1, 0, -1));
+  EXPECT_THAT(predictions.confidences, ElementsAre(1, 0.25F, 1, 0.25F, 1, 0.25F, 1, 0.25F));
 }
 
 TEST_F(TokenIdTableTest, LooksTokensUpInEveryDecoderLayer) {
   auto table = open(small_tables());
-  const auto state = table->begin({});
-  const std::vector<DecoderInput> inputs{{state.get(), 0, 1}, {state.get(), 3, 1}};
+  const std::vector<Source> sources{{{}, 1}};
+  const auto begun = table->begin(sources);
+  SequenceState* state = begun[0].state.get();
+  const std::vector<DecoderInput> inputs{{state, 0, 1}, {state, 3, 1}};
   const auto predictions = table->advance(inputs);
   ASSERT_EQ(predictions.size(), 2U);
   EXPECT_EQ(predictions[0].layers, 1U);
@@ -65,15 +68,15 @@ TEST_F(TokenIdTableTest, GivesFewerExpertsWhenFewerAreAskedFor) {
   auto table = open(small_tables());
   const std::vector<std::int32_t> tokens{1, 2};
   const std::vector<Source> sources{{tokens, 1}};
-  EXPECT_THAT(table->predict(sources)[0].experts, ElementsAre(1, 2, 2, 0));
+  EXPECT_THAT(table->begin(sources)[0].predictions.experts, ElementsAre(1, 2, 2, 0));
 }
 
 TEST_F(TokenIdTableTest, PredictsNothingForIdsThatTheModelDoesNotHave) {
   auto table = open(small_tables());
   const std::vector<std::int32_t> tokens{4, 2000000000};
   const std::vector<Source> sources{{tokens, 1}};
-  EXPECT_THAT(table->predict(sources)[0].experts, ElementsAre(-1, -1, -1, -1));
-  EXPECT_THAT(table->predict(sources)[0].confidences, ElementsAre(0, 0, 0, 0));
+  EXPECT_THAT(table->begin(sources)[0].predictions.experts, ElementsAre(-1, -1, -1, -1));
+  EXPECT_THAT(table->begin(sources)[0].predictions.confidences, ElementsAre(0, 0, 0, 0));
 }
 
 TEST_F(TokenIdTableTest, ReadsBFloat16Confidences) {
@@ -85,7 +88,7 @@ TEST_F(TokenIdTableTest, ReadsBFloat16Confidences) {
   ASSERT_TRUE(table.has_value()) << table.error().message;
   const std::vector<std::int32_t> tokens{0};
   const std::vector<Source> sources{{tokens, 1}};
-  EXPECT_THAT(table->predict(sources)[0].confidences, ElementsAre(0.5F, 1));
+  EXPECT_THAT(table->begin(sources)[0].predictions.confidences, ElementsAre(0.5F, 1));
 }
 
 TEST_F(TokenIdTableTest, HasTheFingerprintOfItsBytes) {
