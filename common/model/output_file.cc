@@ -25,6 +25,15 @@ Result<OutputFile> OutputFile::create(const std::filesystem::path& path) {
   return OutputFile(path, descriptor);
 }
 
+Result<OutputFile> OutputFile::reopen(const std::filesystem::path& path, std::uint64_t bytes) {
+  const int descriptor = ::open(path.c_str(), O_WRONLY | O_CLOEXEC);
+  if (descriptor < 0) return failed(path, "cannot open", errno);
+  OutputFile file(path, descriptor);
+  if (::ftruncate(descriptor, static_cast<off_t>(bytes)) != 0) return failed(path, "cannot shorten", errno);
+  file.position_ = bytes;
+  return file;
+}
+
 OutputFile::OutputFile(OutputFile&& other) noexcept
     : path_(std::move(other.path_)),
       descriptor_(std::exchange(other.descriptor_, -1)),

@@ -1,4 +1,4 @@
-// A new file, written front to back, durable when finished.
+// A file written front to back, durable when finished.
 #pragma once
 
 #include <cstddef>
@@ -16,6 +16,8 @@ class OutputFile {
  public:
   // Refuses an existing file.
   static Result<OutputFile> create(const std::filesystem::path& path);
+  // Goes on with an existing file behind its first `bytes` bytes; what follows them is cut off.
+  static Result<OutputFile> reopen(const std::filesystem::path& path, std::uint64_t bytes);
 
   OutputFile(OutputFile&& other) noexcept;
   OutputFile& operator=(OutputFile&& other) noexcept;
@@ -23,7 +25,7 @@ class OutputFile {
   OutputFile& operator=(const OutputFile&) = delete;
   ~OutputFile();
 
-  // Bytes appended so far.
+  // Bytes of the file so far.
   [[nodiscard]] std::uint64_t position() const { return position_; }
 
   // Blocks on disk.

@@ -1,3 +1,5 @@
+#include <sodium.h>
+
 #include <cerrno>
 #include <cstring>
 #include <fstream>
@@ -47,18 +49,36 @@ Result<std::unique_ptr<Tokenizer>> load(const std::filesystem::path& path, Reade
   }
 }
 
+// In order of preference.
+constexpr std::pair<const char*, Reader> kFiles[] = {{"tokenizer.json", read_tokenizer_json},
+                                                     {"spiece.model", read_spiece_model}};
+
+// nullptr: the directory has no tokeniser.
+const std::pair<const char*, Reader>* find_file(const std::filesystem::path& model_directory) {
+  for (const auto& file : kFiles) {
+    std::error_code error;
+    if (std::filesystem::exists(model_directory / file.first, error)) return &file;
+  }
+  return nullptr;
+}
+
 }  // namespace
 
 Result<std::unique_ptr<Tokenizer>> load_tokenizer(const std::filesystem::path& model_directory) {
-  const std::pair<const char*, Reader> files[] = {{"tokenizer.json", read_tokenizer_json},
-                                                  {"spiece.model", read_spiece_model}};
-  for (const auto& [name, reader] : files) {
-    std::error_code error;
-    if (std::filesystem::exists(model_directory / name, error)) {
-      return load(model_directory / name, reader);
-    }
-  }
+  if (const auto* file = find_file(model_directory)) return load(model_directory / file->first, file->second);
   return fail(ErrorCode::kNotFound, model_directory.string() + ": no tokenizer.json and no spiece.model");
+}
+
+Result<std::array<std::uint8_t, 32>> fingerprint(const std::filesystem::path& model_directory) {
+  std::array<std::uint8_t, 32> digest{};
+  const auto* file = find_file(model_directory);
+  if (file == nullptr) return digest;
+  const auto path = model_directory / file->first;
+  const auto bytes = read_file(path);
+  if (!bytes) return fail_at(path.string(), bytes.error());
+  crypto_generichash(digest.data(), digest.size(), reinterpret_cast<const unsigned char*>(bytes->data()), bytes->size(),
+                     nullptr, 0);
+  return digest;
 }
 
 }  // namespace sida::tokenizer

@@ -2,6 +2,7 @@
 // Both files are untrusted input and read by bounded readers of our own.
 #pragma once
 
+#include <array>
 #include <cstdint>
 #include <filesystem>
 #include <memory>
@@ -35,5 +36,9 @@ class Tokenizer {
 // kNotFound when the directory has neither file (the server then takes ids only); kInvalidModel on damage and kIo where
 // the file cannot be read, both with the file named.
 Result<std::unique_ptr<Tokenizer>> load_tokenizer(const std::filesystem::path& model_directory);
+
+// BLAKE2b-256 (libsodium's crypto_generichash, no key) of the bytes of the file that load_tokenizer() reads: what makes
+// two tokenisers the same one. All zero when the directory has none. kInvalidModel (too large), kIo.
+Result<std::array<std::uint8_t, 32>> fingerprint(const std::filesystem::path& model_directory);
 
 }  // namespace sida::tokenizer

@@ -27,6 +27,19 @@ TEST(LoadTokenizer, TakesTheJsonFileFirst) {
   EXPECT_EQ((*load_tokenizer(directory.path()))->vocab_size(), 2);
 }
 
+TEST(LoadTokenizer, TheFingerprintIsOfTheFileThatIsRead) {
+  const test::TemporaryDirectory directory;
+  EXPECT_EQ(*fingerprint(directory.path()), (std::array<std::uint8_t, 32>{}));
+  directory.write("spiece.model", testing::spiece_file());
+  const auto of_spiece = *fingerprint(directory.path());
+  EXPECT_NE(of_spiece, (std::array<std::uint8_t, 32>{}));
+  directory.write("tokenizer.json", kSmallJson);
+  const auto of_json = *fingerprint(directory.path());
+  EXPECT_NE(of_json, of_spiece);
+  directory.write("spiece.model", "another");
+  EXPECT_EQ(*fingerprint(directory.path()), of_json);
+}
+
 TEST(LoadTokenizer, NamesTheDamagedFileAndDoesNotTakeTheOther) {
   const test::TemporaryDirectory directory;
   directory.write("spiece.model", testing::spiece_file());
