@@ -19,6 +19,12 @@ transport::Frame encode(const proto::Message& message) {
   return transport::Frame::take(proto::encode({.header = {}, .message = message}));
 }
 
+TimePoint deadline_of(const proto::Header& header, TimePoint now) {
+  constexpr std::chrono::microseconds kPassed{1};  // What the shortest time left means (docs/protocol.md).
+  if (header.remaining == std::chrono::microseconds::zero()) return TimePoint::max();
+  return header.remaining <= kPassed ? now : now + header.remaining;
+}
+
 }  // namespace
 
 LinkAgent::LinkAgent(WorkerCore core, Parts parts, std::chrono::milliseconds drain_grace)
@@ -51,7 +57,7 @@ void LinkAgent::run() {
                                   parts_.events.wake_descriptor(), stop_event_.descriptor()};
     wait_readable(wake, std::min(core_.next_tick(), end));
   }
-  spdlog::info("stopped jobs_left={}", core_.jobs());
+  spdlog::info("stopped jobs_left={} deadlines_missed={}", core_.jobs(), core_.counters().deadlines_missed);
 }
 
 void LinkAgent::drain_control(TimePoint now) {
@@ -90,7 +96,7 @@ void LinkAgent::take_tensor(transport::TensorServer::Received received, TimePoin
     fits = fail(ErrorCode::kMalformedMessage, "rows beside a message that has none");
   }
   if (fits) {
-    apply(core_.tensor_message(received.peer, envelope->message, now));
+    apply(core_.tensor_message(received.peer, envelope->message, now, deadline_of(envelope->header, now)));
   } else {
     spdlog::warn("message dropped link=tensor error=\"{}\"", fits.error().message);
     apply(core_.malformed(received.peer, fits.error(), false));

@@ -5,6 +5,7 @@
 #include <vector>
 
 #include "common/proto/messages.h"
+#include "common/runtime/clock.h"
 #include "expert-worker/core/worker_actions.h"
 
 namespace sida::worker {
@@ -24,12 +25,20 @@ struct Job {
   PeerId peer;
   proto::DispatchId id;
   proto::TensorShape shape;
+  TimePoint deadline = TimePoint::max();  // Nothing is started for it any more from then on.
   std::vector<JobGroup> groups;
   std::size_t groups_left = 0;
   bool estimated = false;
   bool ended = false;  // Cancelled or failed: nothing more is started, and the end is not reported.
   std::chrono::microseconds compute{0};
 
+  // Something of it has not been started.
+  [[nodiscard]] bool waiting() const {
+    for (const JobGroup& group : groups) {
+      if (group.state == JobGroup::State::kWaiting || group.state == JobGroup::State::kReady) return true;
+    }
+    return false;
+  }
   [[nodiscard]] bool computing() const {
     for (const JobGroup& group : groups) {
       if (group.state == JobGroup::State::kComputing) return true;

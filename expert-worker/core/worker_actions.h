@@ -89,6 +89,7 @@ struct WorkerCounters {
   std::uint64_t rows_served = 0;
   std::uint64_t dispatches = 0;
   std::uint64_t dispatches_refused = 0;  // Overload, draining, or not ours.
+  std::uint64_t deadlines_missed = 0;    // Dispatches given up because nobody waits for them any more.
   std::uint64_t malformed_messages = 0;  // Dropped.
   std::uint64_t loads = 0;
   std::uint64_t load_failures = 0;

@@ -32,11 +32,12 @@ WorkerActions WorkerCore::control_message(PeerId peer, const proto::Message& mes
   } else if (!std::holds_alternative<proto::Heartbeat>(message)) {
     ++counters_.malformed_messages;
   }
-  advance(actions);
+  advance(now, actions);
   return actions;
 }
 
-WorkerActions WorkerCore::tensor_message(PeerId peer, const proto::Message& message, TimePoint now) {
+WorkerActions WorkerCore::tensor_message(PeerId peer, const proto::Message& message, TimePoint now,
+                                         TimePoint deadline) {
   WorkerActions actions;
   if (const auto* hello = std::get_if<proto::Hello>(&message)) {
     greet(peer, *hello, false, now, actions);
@@ -58,13 +59,13 @@ WorkerActions WorkerCore::tensor_message(PeerId peer, const proto::Message& mess
     peers_.greet_tensor(peer, *router);
   }
   if (router && dispatch != nullptr && dispatch->id.router == *router) {
-    admit(peer, *dispatch, now, actions);
+    admit(peer, *dispatch, deadline, actions);
   } else if (router && cancelled != nullptr) {
     cancel(*router, cancelled->id, actions);
   } else {
     ++counters_.malformed_messages;
   }
-  advance(actions);
+  advance(now, actions);
   return actions;
 }
 
@@ -98,7 +99,7 @@ void WorkerCore::greet(PeerId peer, const proto::Hello& hello, bool on_control_l
   }
 }
 
-WorkerActions WorkerCore::tensor_peer_gone(PeerId peer, TimePoint /*now*/) {
+WorkerActions WorkerCore::tensor_peer_gone(PeerId peer, TimePoint now) {
   WorkerActions actions;
   peers_.forget_tensor(peer);
   std::vector<JobId> gone;
@@ -106,7 +107,7 @@ WorkerActions WorkerCore::tensor_peer_gone(PeerId peer, TimePoint /*now*/) {
     if (job.peer == peer && !job.ended) gone.push_back(id);
   }
   for (JobId id : gone) end_job(id, actions);
-  advance(actions);
+  advance(now, actions);
   return actions;
 }
 
@@ -123,7 +124,7 @@ WorkerActions WorkerCore::tick(std::uint64_t progress, TimePoint now) {
     next_residency_ = now + limits_.residency_interval;
     for (PeerId peer : peers) actions.emplace_back(SendControl{peer, residency()});
   }
-  advance(actions);
+  advance(now, actions);
   return actions;
 }
 

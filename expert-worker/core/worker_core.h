@@ -3,7 +3,8 @@
 //
 // Order of work: dispatches in order of arrival; within and across them, experts that are resident are computed while
 // missing ones are read. What is demanded is read before what is only expected. Every admitted dispatch ends once: with
-// a result, a failure, or silently when its router cancelled it or went away.
+// a result, a failure, or silently when its router cancelled it or went away. Work that was not started by its deadline
+// is not started: the router has given it up by then.
 #pragma once
 
 #include <cstdint>
@@ -28,8 +29,9 @@ class WorkerCore {
   WorkerCore(WorkerIdentity identity, WorkerLimits limits, TimePoint now);
 
   WorkerActions control_message(PeerId peer, const proto::Message& message, TimePoint now);
-  // The rows beside a Dispatch were checked against its shape.
-  WorkerActions tensor_message(PeerId peer, const proto::Message& message, TimePoint now);
+  // The rows beside a Dispatch were checked against its shape. `deadline`: of the message's header.
+  WorkerActions tensor_message(PeerId peer, const proto::Message& message, TimePoint now,
+                               TimePoint deadline = TimePoint::max());
   // Bytes that did not decode. kMismatch (another protocol version) is answered, so that somebody reads why.
   WorkerActions malformed(PeerId peer, const Error& error, bool on_control_link);
   // The tensor channel says that the peer is gone: its jobs are dropped.
@@ -58,10 +60,11 @@ class WorkerCore {
   };
 
   void greet(PeerId peer, const proto::Hello& hello, bool on_control_link, TimePoint now, WorkerActions& actions);
-  void admit(PeerId peer, const proto::Dispatch& dispatch, TimePoint now, WorkerActions& actions);
+  void admit(PeerId peer, const proto::Dispatch& dispatch, TimePoint deadline, WorkerActions& actions);
   [[nodiscard]] Result<void> may_admit(const proto::Dispatch& dispatch) const;
+  void end_overdue(TimePoint now, WorkerActions& actions);
   void cancel(RouterId router, const proto::DispatchId& id, WorkerActions& actions);
-  void advance(WorkerActions& actions);
+  void advance(TimePoint now, WorkerActions& actions);
   bool reach_for(Job& job, JobGroup& group, WorkerActions& actions);
   void start_computes(WorkerActions& actions);
   void load_expected(WorkerActions& actions);

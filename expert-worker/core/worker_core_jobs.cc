@@ -26,7 +26,7 @@ Result<void> WorkerCore::may_admit(const proto::Dispatch& dispatch) const {
   return {};
 }
 
-void WorkerCore::admit(PeerId peer, const proto::Dispatch& dispatch, TimePoint /*now*/, WorkerActions& actions) {
+void WorkerCore::admit(PeerId peer, const proto::Dispatch& dispatch, TimePoint deadline, WorkerActions& actions) {
   if (by_dispatch_.contains(dispatch.id)) {
     ++counters_.malformed_messages;
     return;
@@ -38,7 +38,7 @@ void WorkerCore::admit(PeerId peer, const proto::Dispatch& dispatch, TimePoint /
     return;
   }
   const JobId id{++last_job_};
-  Job job{.peer = peer, .id = dispatch.id, .shape = dispatch.shape};
+  Job job{.peer = peer, .id = dispatch.id, .shape = dispatch.shape, .deadline = deadline};
   std::uint32_t first_row = 0;
   for (const proto::Dispatch::Group& group : dispatch.groups) {
     if (group.rows == 0) continue;
@@ -61,8 +61,24 @@ void WorkerCore::cancel(RouterId router, const proto::DispatchId& dispatch, Work
   if (dispatch.router == router && found != by_dispatch_.end()) end_job(found->second, actions);
 }
 
+void WorkerCore::end_overdue(TimePoint now, WorkerActions& actions) {
+  std::vector<JobId> overdue;
+  for (const auto& [id, job] : jobs_) {
+    if (job.deadline <= now && !job.ended && job.waiting()) overdue.push_back(id);
+  }
+  for (const JobId id : overdue) {
+    const Job& job = jobs_.at(id);
+    ++counters_.deadlines_missed;
+    actions.emplace_back(
+        SendTensor{job.peer, proto::DispatchFailure{job.id, ErrorCode::kDeadlineExceeded,
+                                                    identity_.welcome.name + ": its deadline passed before its turn"}});
+    end_job(id, actions);
+  }
+}
+
 // Pins and loads in order of arrival, then computes, then reads ahead.
-void WorkerCore::advance(WorkerActions& actions) {
+void WorkerCore::advance(TimePoint now, WorkerActions& actions) {
+  end_overdue(now, actions);
   bool slots_left = true;
   for (auto& [id, job] : jobs_) {
     if (job.ended) continue;
@@ -154,7 +170,7 @@ void WorkerCore::estimate(Job& job, WorkerActions& actions) {
 }
 
 WorkerActions WorkerCore::load_ended(SlotId slot, const Result<void>& outcome, std::chrono::microseconds took,
-                                     TimePoint /*now*/) {
+                                     TimePoint now) {
   WorkerActions actions;
   auto load = loading_.extract(slot);
   SIDA_CHECK(!load.empty());
@@ -179,12 +195,12 @@ WorkerActions WorkerCore::load_ended(SlotId slot, const Result<void>& outcome, s
       end_job(id, actions);
     }
   }
-  advance(actions);
+  advance(now, actions);
   return actions;
 }
 
 WorkerActions WorkerCore::compute_ended(JobId id, std::span<const GroupWork> groups, std::chrono::microseconds took,
-                                        TimePoint /*now*/) {
+                                        TimePoint now) {
   WorkerActions actions;
   SIDA_CHECK(computing_ > 0);
   --computing_;
@@ -204,7 +220,7 @@ WorkerActions WorkerCore::compute_ended(JobId id, std::span<const GroupWork> gro
   } else {
     finish_if_done(id, actions);
   }
-  advance(actions);
+  advance(now, actions);
   return actions;
 }
 

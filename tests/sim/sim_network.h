@@ -22,6 +22,7 @@ using RowValues = std::vector<std::uint64_t>;  // Stands for the bytes of rows.
 struct Packet {
   proto::Message message;
   RowValues rows;
+  TimePoint deadline = TimePoint::max();  // Of a dispatch.
 };
 
 enum class LinkKind { kControl, kTensor };

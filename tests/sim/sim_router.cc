@@ -144,6 +144,7 @@ void SimRouter::apply(const router::SendPart& action) {
   }
   const Call& call = calls_.at(part.call);
   Packet packet;
+  packet.deadline = call.deadline;
   for (std::int32_t row : part.rows) packet.rows.push_back(call.rows.at(static_cast<std::size_t>(row)));
   packet.message =
       proto::Dispatch{part.id, part.groups, {DType::kFloat32, static_cast<std::uint32_t>(part.rows.size()), kColumns}};

@@ -78,7 +78,7 @@ void SimWorker::take(PeerId peer, LinkKind kind, const Packet& packet) {
     apply(core_.control_message(peer, packet.message, loop_.now()));
   } else {
     arriving_ = packet.rows;
-    apply(core_.tensor_message(peer, packet.message, loop_.now()));
+    apply(core_.tensor_message(peer, packet.message, loop_.now(), packet.deadline));
   }
 }
 

@@ -281,6 +281,42 @@ TEST_F(WorkerCoreTest, DropsACancelledDispatch) {
   EXPECT_EQ(core->jobs(), 0U);
 }
 
+TEST_F(WorkerCoreTest, DoesNotStartWorkWhoseDeadlineHasPassed) {
+  begin(4);
+  make_resident(1);
+  const auto late = dispatch({{ExpertId{1}, 1}});
+  const auto actions = core->tensor_message(kTensor, late, now, now);
+  EXPECT_THAT(all<ComputeGroups>(actions), IsEmpty());
+  EXPECT_THAT(all<DropJob>(actions), SizeIs(1));
+  const auto failures = sent<proto::DispatchFailure>(actions);
+  ASSERT_THAT(failures, SizeIs(1));
+  EXPECT_EQ(failures[0].id, late.id);
+  EXPECT_EQ(failures[0].code, ErrorCode::kDeadlineExceeded);
+  EXPECT_EQ(core->counters().deadlines_missed, 1U);
+  EXPECT_EQ(core->jobs(), 0U);
+}
+
+TEST_F(WorkerCoreTest, GivesUpADispatchThatWaitsForItsExpertPastItsDeadline) {
+  begin(4);
+  const auto load = all<LoadExpert>(core->tensor_message(kTensor, dispatch({{ExpertId{0}, 1}}), now, now + seconds(1)));
+  ASSERT_THAT(load, SizeIs(1));
+  now += seconds(1);
+  const auto actions = loaded(load[0]);
+  EXPECT_THAT(all<ComputeGroups>(actions), IsEmpty());
+  EXPECT_THAT(sent<proto::DispatchFailure>(actions), SizeIs(1));
+}
+
+TEST_F(WorkerCoreTest, AnswersWhatWasStartedInTimeEvenIfItEndsLate) {
+  begin(4);
+  make_resident(1);
+  const auto work =
+      all<ComputeGroups>(core->tensor_message(kTensor, dispatch({{ExpertId{1}, 1}}), now, now + seconds(1)));
+  ASSERT_THAT(work, SizeIs(1));
+  now += seconds(2);
+  EXPECT_THAT(core->tick(0, now), testing::Not(testing::Contains(testing::VariantWith<DropJob>(testing::_))));
+  EXPECT_THAT(all<FinishJob>(computed(work[0])), SizeIs(1));
+}
+
 TEST_F(WorkerCoreTest, DropsTheDispatchesOfAPeerThatIsGone) {
   begin(4);
   send(dispatch({{ExpertId{0}, 1}}));
