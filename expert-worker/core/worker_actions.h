@@ -39,6 +39,8 @@ struct WorkerLimits {
   std::chrono::milliseconds roster_grace{500};       // Without a roster for so long, all experts are its own.
   std::chrono::milliseconds router_timeout{10'000};  // A router silent for so long is forgotten.
   std::chrono::milliseconds residency_interval{250};
+  // How long experts of others stay after the last demand for any: a router that avoids their owner wants them again.
+  std::chrono::milliseconds foreign_stay{2'000};
   std::chrono::microseconds first_load_time{20'000};  // Of one expert, until one was measured.
 };
 

@@ -1,5 +1,6 @@
 #include "expert-worker/core/worker_core.h"
 
+#include <algorithm>
 #include <string>
 
 namespace sida::worker {
@@ -140,6 +141,11 @@ void WorkerCore::refresh_share() {
   const proto::Welcome& self = identity_.welcome;
   const proto::Member member{self.worker, self.name, self.capacity, self.numerics_id, self.covered_layers, false};
   share_.replace_members(peers_.members(member), self.worker, slots_.slots());
+  const std::vector<ExpertKey> held = slots_.resident();
+  const auto foreign = [this](ExpertKey key) { return !share_.owns(key); };
+  foreign_ = static_cast<std::size_t>(std::ranges::count_if(held, foreign)) +
+             static_cast<std::size_t>(
+                 std::ranges::count_if(loading_, foreign, [](const auto& entry) { return entry.second.key; }));
   has_share_ = true;
 }
 

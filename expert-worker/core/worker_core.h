@@ -65,9 +65,11 @@ class WorkerCore {
   void end_overdue(TimePoint now, WorkerActions& actions);
   void cancel(RouterId router, const proto::DispatchId& id, WorkerActions& actions);
   void advance(TimePoint now, WorkerActions& actions);
-  bool reach_for(Job& job, JobGroup& group, WorkerActions& actions);
+  bool reach_for(Job& job, JobGroup& group, TimePoint now, WorkerActions& actions);
   void start_computes(WorkerActions& actions);
-  void load_expected(WorkerActions& actions);
+  void load_expected(TimePoint now, WorkerActions& actions);
+  enum class MayEvict { kForeign, kAny };
+  std::optional<SlotId> take_slot(ExpertKey key, MayEvict may_evict);
   void estimate(Job& job, WorkerActions& actions);
   void end_job(JobId id, WorkerActions& actions);
   void finish_if_done(JobId id, WorkerActions& actions);
@@ -85,8 +87,10 @@ class WorkerCore {
   std::uint64_t last_job_ = 0;
   std::uint64_t job_bytes_ = 0;
   std::map<SlotId, Loading> loading_;
+  std::size_t foreign_ = 0;  // Experts in slots, or on their way there, that are not of its share.
   std::size_t computing_ = 0;
   std::chrono::microseconds load_time_;  // Moving average, of one expert.
+  TimePoint foreign_until_{};
   bool has_share_ = false;
   bool draining_ = false;
   bool residency_changed_ = true;

@@ -84,17 +84,18 @@ void WorkerCore::advance(TimePoint now, WorkerActions& actions) {
     if (job.ended) continue;
     for (JobGroup& group : job.groups) {
       if (group.state != JobGroup::State::kWaiting) continue;
-      slots_left = slots_left && reach_for(job, group, actions);
+      slots_left = slots_left && reach_for(job, group, now, actions);
     }
     // Later dispatches pin nothing while an earlier one waits for a slot, else it could wait for ever.
     if (!slots_left) break;
   }
   start_computes(actions);
-  load_expected(actions);
+  load_expected(now, actions);
 }
 
 // Pins the group's expert or starts to load it. False when no slot can be had now.
-bool WorkerCore::reach_for(Job& job, JobGroup& group, WorkerActions& actions) {
+bool WorkerCore::reach_for(Job& job, JobGroup& group, TimePoint now, WorkerActions& actions) {
+  if (!share_.owns(group.key)) foreign_until_ = now + limits_.foreign_stay;
   if (auto slot = slots_.pin(group.key)) {
     group.slot = *slot;
     group.state = JobGroup::State::kReady;
@@ -112,8 +113,7 @@ bool WorkerCore::reach_for(Job& job, JobGroup& group, WorkerActions& actions) {
     estimate(job, actions);
     return true;
   }
-  auto slot = slots_.begin_load(group.key, [&](ExpertKey key) { return !share_.owns(key); });
-  if (!slot) slot = slots_.begin_load(group.key, [](ExpertKey) { return true; });
+  auto slot = take_slot(group.key, MayEvict::kAny);
   estimate(job, actions);
   if (!slot) return false;
   loading_.emplace(*slot, Loading{group.key, true});
@@ -138,18 +138,44 @@ void WorkerCore::start_computes(WorkerActions& actions) {
   }
 }
 
-// One expert at a time, and only while nothing is demanded: so a demand waits for at most one of these.
-void WorkerCore::load_expected(WorkerActions& actions) {
+// One expert at a time, and only while nothing is demanded: so a demand waits for at most one of these. A share that
+// fits stays: neither advice nor anything else that is only expected takes its slots, and what foreign demand took of
+// it comes back once that demand is over. Of a share that does not fit the slots are a cache, in which advice is as
+// good as anything.
+void WorkerCore::load_expected(TimePoint now, WorkerActions& actions) {
   if (draining_ || !loading_.empty()) return;
-  while (auto want = share_.next(slots_)) {
-    const bool advised = want->advised;
-    auto slot = slots_.begin_load(want->key, [&](ExpertKey key) { return !share_.owns(key); });
-    if (!slot && advised) slot = slots_.begin_load(want->key, [](ExpertKey) { return true; });
-    if (!slot) continue;
-    loading_.emplace(*slot, Loading{want->key, false});
-    actions.emplace_back(LoadExpert{want->key, *slot});
-    return;
+  const auto load = [&](ExpertKey key, MayEvict may_evict) {
+    const auto slot = take_slot(key, may_evict);
+    if (!slot) return false;
+    loading_.emplace(*slot, Loading{key, false});
+    actions.emplace_back(LoadExpert{key, *slot});
+    return true;
+  };
+  while (const auto key = share_.next_advised(slots_)) {
+    if (load(*key, share_.fits() ? MayEvict::kForeign : MayEvict::kAny)) return;
   }
+  const bool room = slots_.used() < slots_.slots() || (foreign_ > 0 && now >= foreign_until_);
+  if (!room) return;
+  if (const auto key = share_.next_own(slots_)) load(*key, MayEvict::kForeign);
+}
+
+// Foreign experts go first, the least recently used of them.
+std::optional<SlotId> WorkerCore::take_slot(ExpertKey key, MayEvict may_evict) {
+  std::optional<ExpertKey> victim;
+  const auto evict = [&](bool any) {
+    return slots_.begin_load(key, [&](ExpertKey held) {
+      if (!any && share_.owns(held)) return false;
+      victim = held;
+      return true;
+    });
+  };
+  auto slot = evict(false);
+  if (!slot && may_evict == MayEvict::kAny) slot = evict(true);
+  if (!slot) return slot;
+  if (victim && !share_.owns(*victim)) --foreign_;
+  if (victim && share_.owns(*victim)) share_.evicted();
+  if (!share_.owns(key)) ++foreign_;
+  return slot;
 }
 
 // Tells the router once per dispatch how long its reads will take: those in front of it, then its own.
@@ -181,6 +207,8 @@ WorkerActions WorkerCore::load_ended(SlotId slot, const Result<void>& outcome, s
     load_time_ = (load_time_ * 3 + took) / 4;
   } else {
     ++counters_.load_failures;
+    if (!share_.owns(load.mapped().key)) --foreign_;
+    share_.unreadable(load.mapped().key);
     std::vector<JobId> waiting;
     for (const auto& [id, job] : jobs_) {
       const bool waits = std::ranges::any_of(job.groups, [&](const JobGroup& group) {

@@ -20,9 +20,10 @@ void Share::replace_members(std::span<const proto::Member> members, WorkerId sel
     return found == rows_wanted_.end() ? 0 : found->second;
   };
   std::ranges::stable_sort(order_, std::ranges::greater{}, rows);
-  if (order_.size() > slots) order_.resize(slots);
   own_ = {order_.begin(), order_.end()};
+  if (order_.size() > slots) order_.resize(slots);
   next_own_ = 0;
+  unreadable_.clear();
 }
 
 void Share::advise(const proto::Prefetch& prefetch) {
@@ -33,15 +34,19 @@ void Share::advise(const proto::Prefetch& prefetch) {
   }
 }
 
-std::optional<Share::Want> Share::next(const SlotTable& slots) {
+std::optional<ExpertKey> Share::next_advised(const SlotTable& slots) {
   while (!advised_.empty()) {
     const ExpertKey key = advised_.front();
     advised_.pop_front();
-    if (slots.state(key) == Residence::kAbsent) return Want{key, true};
+    if (slots.state(key) == Residence::kAbsent) return key;
   }
-  while (next_own_ < order_.size()) {
-    const ExpertKey key = order_[next_own_++];
-    if (slots.state(key) == Residence::kAbsent) return Want{key, false};
+  return std::nullopt;
+}
+
+std::optional<ExpertKey> Share::next_own(const SlotTable& slots) {
+  for (; next_own_ < order_.size(); ++next_own_) {
+    const ExpertKey key = order_[next_own_];
+    if (slots.state(key) == Residence::kAbsent && !unreadable_.contains(key)) return key;
   }
   return std::nullopt;
 }

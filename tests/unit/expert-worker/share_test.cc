@@ -28,9 +28,16 @@ void load(SlotTable& slots, ExpertKey what) {
 }
 
 std::vector<ExpertKey> everything_wanted(Share& share) {
-  const SlotTable slots(16);
+  SlotTable slots(16);
   std::vector<ExpertKey> keys;
-  while (auto want = share.next(slots)) keys.push_back(want->key);
+  for (auto key = share.next_advised(slots); key; key = share.next_advised(slots)) {
+    keys.push_back(*key);
+    load(slots, *key);
+  }
+  for (auto key = share.next_own(slots); key; key = share.next_own(slots)) {
+    keys.push_back(*key);
+    load(slots, *key);
+  }
   return keys;
 }
 
@@ -59,8 +66,27 @@ TEST(Share, StopsAtTheSlotsAndTakesTheMostWanted) {
   share.wanted(key(0, 3), 20);
   share.replace_members(std::vector{member(1, 2)}, WorkerId{1}, 2);
   EXPECT_THAT(everything_wanted(share), testing::ElementsAre(key(0, 3), key(1, 5)));
-  EXPECT_TRUE(share.owns(key(0, 3)));
-  EXPECT_FALSE(share.owns(key(0, 0)));
+  EXPECT_FALSE(share.fits());
+  EXPECT_TRUE(share.owns(key(0, 0))) << "it is a cache of all that it owns";
+}
+
+TEST(Share, WantsAnExpertAgainThatWasEvicted) {
+  Share share(kLayers, kExperts, 100);
+  share.replace_members(std::vector{member(1, 16)}, WorkerId{1}, 16);
+  EXPECT_EQ(everything_wanted(share).size(), 16U);
+  const SlotTable empty(16);
+  EXPECT_FALSE(share.next_own(empty)) << "nobody said that anything is gone";
+  share.evicted();
+  EXPECT_EQ(share.next_own(empty), key(0, 0));
+}
+
+TEST(Share, DoesNotWantWhatCannotBeReadUntilTheMembersChange) {
+  Share share(kLayers, kExperts, 100);
+  share.replace_members(std::vector{member(1, 16)}, WorkerId{1}, 16);
+  share.unreadable(key(0, 0));
+  EXPECT_EQ(share.next_own(SlotTable(16)), key(0, 1));
+  share.replace_members(std::vector{member(1, 16)}, WorkerId{1}, 16);
+  EXPECT_EQ(share.next_own(SlotTable(16)), key(0, 0));
 }
 
 TEST(Share, PutsAdviceFirst) {
@@ -78,7 +104,7 @@ TEST(Share, SkipsWhatIsThere) {
   SlotTable slots(16);
   load(slots, key(1, 7));
   share.advise({{{key(1, 7), 3}}});
-  EXPECT_FALSE(share.next(slots));
+  EXPECT_FALSE(share.next_advised(slots));
 }
 
 TEST(Share, IgnoresAdviceOutOfRangeOrBeyondTheLimit) {

@@ -356,6 +356,80 @@ TEST_F(WorkerCoreTest, LoadsOnlyItsOwnShareOfARoster) {
   EXPECT_LT(count, 16U);
 }
 
+// A worker of two, whose share of the model fits into its slots and fills them.
+class ResidentShare : public WorkerCoreTest {
+ protected:
+  ResidentShare() {
+    // Weights of placement follow capacity, so the number of slots that its share fills exactly has to be found.
+    std::uint32_t slots = 0;
+    do {
+      divide(++slots);
+    } while (own_.size() != slots && slots < 16);
+    begin(slots);
+    read_all(core->control_message(kControl, roster_, now));
+  }
+  void divide(std::uint32_t slots) {
+    roster_.members = {
+        {.worker = kSelf, .name = "worker-0", .capacity = {.expert_bytes = 100, .slots = slots}, .covered_layers = {}},
+        {.worker = WorkerId{2}, .name = "worker-1", .capacity = {.slots = 16}, .covered_layers = {}}};
+    const placement::Owners owners(roster_.members, 16);
+    own_.clear();
+    foreign_.clear();
+    for (std::int32_t expert = 0; expert < 16; ++expert) {
+      const ExpertKey key{LayerId{expert / 8}, ExpertId{expert % 8}};
+      (owners.of(key).front() == kSelf ? own_ : foreign_).push_back(key);
+    }
+  }
+  // Carries out reads until there are none; what was read.
+  std::vector<ExpertKey> read_all(WorkerActions actions) {
+    std::vector<ExpertKey> keys;
+    for (auto loads = all<LoadExpert>(actions); !loads.empty(); loads = all<LoadExpert>(actions)) {
+      keys.push_back(loads[0].key);
+      actions = loaded(loads[0]);
+      last_ = actions;
+    }
+    return keys;
+  }
+  proto::Dispatch dispatch_of(ExpertKey key) {
+    auto result = dispatch({{key.expert, 1}});
+    result.id.layer = key.layer;
+    return result;
+  }
+
+  proto::Roster roster_{.epoch = 1, .members = {}};
+  std::vector<ExpertKey> own_;
+  std::vector<ExpertKey> foreign_;
+  WorkerActions last_;  // After the last read.
+};
+
+TEST_F(ResidentShare, IsNotEvictedForAdvice) {
+  ASSERT_EQ(core->slots().used(), own_.size());
+  const proto::Prefetch advice{{{foreign_.front(), 3}}};
+  EXPECT_THAT(read_all(core->control_message(kControl, advice, now)), IsEmpty());
+  EXPECT_EQ(core->slots().evictions(), 0U);
+}
+
+TEST_F(ResidentShare, ComesBackAfterForeignDemandTookItsSlot) {
+  EXPECT_THAT(read_all(send(dispatch_of(foreign_.front()))), testing::ElementsAre(foreign_.front()));
+  const auto work = all<ComputeGroups>(last_);
+  ASSERT_THAT(work, SizeIs(1));
+  EXPECT_THAT(read_all(computed(work[0])), IsEmpty()) << "it may be wanted again";
+  now += WorkerLimits{}.foreign_stay;
+  EXPECT_THAT(read_all(core->tick(0, now)), SizeIs(1));
+  for (const ExpertKey key : own_) EXPECT_EQ(core->slots().state(key), Residence::kResident);
+}
+
+TEST_F(WorkerCoreTest, EvictsForAdviceWhereItsShareDoesNotFitAnyway) {
+  begin(2);
+  make_resident(1);
+  make_resident(2);
+  proto::Roster roster{.epoch = 1, .members = {}};
+  roster.members.push_back({.worker = kSelf, .name = "worker-0", .capacity = {.slots = 2}, .covered_layers = {}});
+  EXPECT_THAT(all<LoadExpert>(core->control_message(kControl, roster, now)), IsEmpty()) << "a cache is left alone";
+  const proto::Prefetch advice{{{{LayerId{1}, ExpertId{5}}, 3}}};
+  EXPECT_THAT(all<LoadExpert>(core->control_message(kControl, advice, now)), SizeIs(1));
+}
+
 TEST_F(WorkerCoreTest, LoadsWhatItIsAdvisedTo) {
   begin(4);
   const proto::Prefetch advice{{{{LayerId{1}, ExpertId{5}}, 3}}};
