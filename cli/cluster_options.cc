@@ -1,6 +1,32 @@
 #include "cli/cluster_options.h"
 
 namespace sida::cli {
+namespace {
+
+void describe_routing(config::Schema& schema, ClusterOptions& o) {
+  schema.choice("routing", o.routing, {"exact", "gated", "predicted"},
+                "who chooses experts: the gate, the hash table where it is sure, the hash table");
+  schema.integer("predicted-top-k", o.predicted_top_k, {1, 3}, "experts per token that the hash table chooses");
+  schema.choice(
+      "predicted-weights", o.predicted_weights, {"published", "renormalised", "gate"},
+      "what scales their answers: confidences times 0.5, 0.25, 0.25; confidences; or the gate's probabilities");
+  schema.number("gated-confidence", o.gated_confidence, 0, 1, "confidence from which the table decides in gated mode");
+  schema.duration("table-wait", o.table_wait, "a step waits for its hash-table entries; then the gate decides")
+      .zero_means("no wait");
+  schema.number("agreement-share", o.agreement_share, 0, 1,
+                "share of the rows decided by the table for which the gate is asked too, to measure their agreement");
+}
+
+}  // namespace
+
+std::vector<std::string> routing_arguments(const ClusterOptions& o) {
+  return {"--routing",           o.routing,
+          "--predicted-top-k",   std::to_string(o.predicted_top_k),
+          "--predicted-weights", o.predicted_weights,
+          "--gated-confidence",  std::to_string(o.gated_confidence),
+          "--table-wait",        std::to_string(o.table_wait.count()) + "ms",
+          "--agreement-share",   std::to_string(o.agreement_share)};
+}
 
 void describe_cluster(config::Schema& schema, ClusterOptions& o, bool model_required) {
   auto& model = schema.text("model", o.model, "model directory, as Hugging Face writes it").placeholder("DIR");
@@ -14,7 +40,7 @@ void describe_cluster(config::Schema& schema, ClusterOptions& o, bool model_requ
       .zero_means("any free port");
   schema.size("expert-memory", o.expert_memory_bytes, "bytes of experts that all workers hold together")
       .zero_means("all that fits");
-  schema.choice("routing", o.routing, {"exact", "gated", "predicted"}, "how experts are chosen; exact only, so far");
+  describe_routing(schema, o);
   schema
       .text("predictor", o.predictor,
             "predictor directory; none: no prediction; auto: the model directory's predictor/, if there is one")
@@ -36,9 +62,6 @@ void describe_cluster(config::Schema& schema, ClusterOptions& o, bool model_requ
   schema.choice("log-level", o.log_level, {"trace", "debug", "info", "warn", "error", "off"},
                 "least level that is logged");
   schema.rule([&o](std::vector<std::string>& problems) {
-    if (o.routing != "exact") {
-      problems.push_back("--routing " + o.routing + " is not supported yet: use exact");
-    }
     if (o.device == "cuda") {
       problems.emplace_back("--device cuda is not supported by this build: use auto or cpu");
     }

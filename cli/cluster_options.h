@@ -4,6 +4,7 @@
 #include <chrono>
 #include <cstdint>
 #include <string>
+#include <vector>
 
 #include "common/config/schema.h"
 
@@ -17,6 +18,11 @@ struct ClusterOptions {
   std::int64_t admin_port = 8001;         // 0: any free one.
   std::uint64_t expert_memory_bytes = 0;  // Of all workers together. 0: all that fits.
   std::string routing = "exact";
+  std::int64_t predicted_top_k = 1;
+  std::string predicted_weights = "gate";
+  double gated_confidence = 0.9;
+  std::chrono::milliseconds table_wait{100};
+  double agreement_share = 0.1;
   std::string predictor = "auto";  // Directory, none, or auto: the model directory's predictor/ if it has one.
   std::string dtype = "auto";
   std::string served_model_name;  // Empty: the model directory's name.
@@ -31,5 +37,8 @@ struct ClusterOptions {
 
 // `model_required`: false for verbs that may use a running cluster instead.
 void describe_cluster(config::Schema& schema, ClusterOptions& options, bool model_required);
+
+// The flags of routing by the hash table, which `serve` and the router have in common.
+std::vector<std::string> routing_arguments(const ClusterOptions& options);
 
 }  // namespace sida::cli

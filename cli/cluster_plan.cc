@@ -62,6 +62,8 @@ ProcessPlan router_plan(const ClusterOptions& o, const ClusterPlace& place) {
                     std::to_string(o.shutdown_grace.count()) + "ms",
                     "--log-level",
                     o.log_level};
+  const auto routing = routing_arguments(o);
+  plan.arguments.insert(plan.arguments.end(), routing.begin(), routing.end());
   if (!o.served_model_name.empty()) {
     plan.arguments.insert(plan.arguments.end(), {"--served-model-name", o.served_model_name});
   }

@@ -69,6 +69,7 @@ nlohmann::json request_body(const GenerateOptions& o) {
                       {"top_p", o.top_p},
                       {"repetition_penalty", o.repetition_penalty},
                       {"seed", o.seed},
+                      {"routing", o.cluster.routing},
                       {"return_token_ids", true},
                       {"return_routing", true}};
   if (!o.stop.empty()) {

@@ -27,8 +27,6 @@ std::vector<std::string> serve_arguments(const ClusterOptions& o) {
                                      std::to_string(o.admin_port),
                                      "--expert-memory",
                                      std::to_string(o.expert_memory_bytes),
-                                     "--routing",
-                                     o.routing,
                                      "--predictor",
                                      o.predictor,
                                      "--dtype",
@@ -47,6 +45,8 @@ std::vector<std::string> serve_arguments(const ClusterOptions& o) {
                                      std::to_string(o.shutdown_grace.count()) + "ms",
                                      "--log-level",
                                      o.log_level};
+  const auto routing = routing_arguments(o);
+  arguments.insert(arguments.end(), routing.begin(), routing.end());
   if (!o.served_model_name.empty()) {
     arguments.insert(arguments.end(), {"--served-model-name", o.served_model_name});
   }

@@ -60,14 +60,25 @@ Result<std::vector<nlohmann::json>> bodies_of(const ScoreOptions& o) {
   return std::vector{std::move(body)};
 }
 
+// How experts were chosen, without the list of them.
+nlohmann::json routing_of(const nlohmann::json& answer) {
+  nlohmann::json routing = answer.value("routing", nlohmann::json::object());
+  if (routing.is_object()) {
+    routing.erase("experts");
+  }
+  return routing;
+}
+
 // One pair: its own keys. Several: `results`, and `logprobs` of all in their order.
 nlohmann::json output_of(const std::vector<nlohmann::json>& answers) {
   auto logprobs = nlohmann::json::array();
   auto results = nlohmann::json::array();
   double sum = 0;
   for (const auto& answer : answers) {
-    results.push_back(
-        {{"logprobs", answer["logprobs"]}, {"token_ids", answer["token_ids"]}, {"perplexity", answer["perplexity"]}});
+    results.push_back({{"logprobs", answer["logprobs"]},
+                       {"token_ids", answer["token_ids"]},
+                       {"perplexity", answer["perplexity"]},
+                       {"routing", routing_of(answer)}});
     for (const auto& logprob : answer["logprobs"]) {
       logprobs.push_back(logprob);
       sum += logprob.is_number() ? logprob.get<double>() : 0;
@@ -79,6 +90,7 @@ nlohmann::json output_of(const std::vector<nlohmann::json>& answers) {
     output["results"] = std::move(results);
   } else {
     output["token_ids"] = answers.front()["token_ids"];
+    output["routing"] = results.front()["routing"];
   }
   return output;
 }
@@ -106,7 +118,9 @@ Result<void> run(const ScoreOptions& options) {
     return tl::unexpected<Error>(std::move(target).error());
   }
   std::vector<nlohmann::json> answers;
-  for (const auto& body : *bodies) {
+  for (auto& body : *bodies) {
+    body["routing"] = options.cluster.routing;
+    body["return_routing"] = true;
     auto answer = http_ask(target->url(), "/v1/score", body, options.timeout);
     if (!answer) {
       return tl::unexpected<Error>(std::move(answer).error());

@@ -16,6 +16,7 @@ config::Schema describe(RouterConfig& c) {
       .required();
   schema.texts("predictor-endpoint", c.predictor_endpoints, "a predictor's control endpoint; none: no prediction")
       .placeholder("ENDPOINT");
+  describe_routing(schema, c.routing);
   schema.choice("dtype", c.dtype, {"auto", "fp32", "bf16"}, "compute type; auto: the checkpoint's, fp16 as fp32");
   schema.text("expert-capacity", c.expert_capacity, "tokens of one sequence per expert: model, none, or a number");
   schema.choice("cpu-kernel", c.cpu_kernel, {"auto", "avx512bf16", "avx512", "avx2", "scalar"},
@@ -67,6 +68,7 @@ RouterOptions router_options(const RouterConfig& config) {
   options.limits.running_max = static_cast<std::size_t>(config.running_max);
   options.limits.rows_max = config.rows_max;
   options.limits.cache_tokens_max = config.cache_tokens_max;
+  options.routing = routing_options(config.routing);
   return options;
 }
 

@@ -10,6 +10,7 @@
 #include "router/core/links.h"
 #include "router/core/router_agent.h"
 #include "router/http/http_options.h"
+#include "router/routing_config.h"
 
 namespace sida::router {
 
@@ -18,8 +19,9 @@ struct RouterConfig {
   HttpOptions http;
   std::vector<std::string> workers;              // NAME=ENDPOINT
   std::vector<std::string> predictor_endpoints;  // Empty: no predictor.
-  std::string dtype = "auto";                    // auto: the checkpoint's; fp16 computes in fp32.
-  std::string expert_capacity = "model";         // model: the checkpoint's; none; or a number.
+  RoutingConfig routing;
+  std::string dtype = "auto";             // auto: the checkpoint's; fp16 computes in fp32.
+  std::string expert_capacity = "model";  // model: the checkpoint's; none; or a number.
   std::string cpu_kernel = "auto";
   std::int64_t threads = 1;               // Compute threads of the trunk.
   std::string served_model_name;          // Empty: the model directory's name.

@@ -39,7 +39,7 @@ Result<std::unique_ptr<RouterProcess>> RouterProcess::start(const RouterConfig& 
   self.trunk_ = std::make_unique<TrunkAgent>(
       self.weights_, *self.backend_, transport,
       RemoteExperts::Options{.hello = hello, .d_model = model.config().d_model, .experts_total = model.experts_total()},
-      [&self](StepDone done) { self.router_->step_done(std::move(done)); });
+      router_options(config).routing, [&self](StepDone done) { self.router_->step_done(std::move(done)); });
   self.trunk_thread_ = std::thread([&self] { self.trunk_->run(); });
   self.router_thread_ = std::thread([&self] { self.router_->run(); });
   return process;

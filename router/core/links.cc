@@ -217,19 +217,21 @@ bool PredictorLinks::poll(TimePoint now, std::vector<proto::HashTableEntries>& e
   return active;
 }
 
-void PredictorLinks::predict(SequenceId sequence, const std::vector<std::int32_t>& tokens) {
+bool PredictorLinks::predict(SequenceId sequence, const std::vector<std::int32_t>& tokens) {
   for (std::size_t tried = 0; tried < links_.size(); ++tried) {
     PeerLink& link = *links_[next_++ % links_.size()];
     if (!link.core().ready()) continue;
-    if (link.send(proto::Predict{sequence, tokens, kPredictedExperts})) homes_[sequence] = &link;
-    return;
+    const bool sent = link.send(proto::Predict{sequence, tokens, kPredictedExperts});
+    if (sent) homes_[sequence] = &link;
+    return sent;
   }
+  return false;
 }
 
-void PredictorLinks::advance(SequenceId sequence, std::uint32_t position, std::int32_t token) {
+bool PredictorLinks::advance(SequenceId sequence, std::uint32_t position, std::int32_t token) {
   const auto home = homes_.find(sequence);
-  if (home == homes_.end() || !home->second->core().ready()) return;
-  home->second->send(proto::Advance{sequence, position, token, kPredictedExperts});
+  if (home == homes_.end() || !home->second->core().ready()) return false;
+  return home->second->send(proto::Advance{sequence, position, token, kPredictedExperts});
 }
 
 void PredictorLinks::forget(SequenceId sequence) {

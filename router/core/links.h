@@ -98,8 +98,9 @@ class PredictorLinks {
   // Appends the entries that came in.
   bool poll(TimePoint now, std::vector<proto::HashTableEntries>& entries);
 
-  void predict(SequenceId sequence, const std::vector<std::int32_t>& tokens);
-  void advance(SequenceId sequence, std::uint32_t position, std::int32_t token);
+  // Both: true when a predictor was asked, so that entries may come.
+  bool predict(SequenceId sequence, const std::vector<std::int32_t>& tokens);
+  bool advance(SequenceId sequence, std::uint32_t position, std::int32_t token);
   void forget(SequenceId sequence);
 
   [[nodiscard]] std::vector<std::unique_ptr<PeerLink>> const& links() const { return links_; }

@@ -1,5 +1,5 @@
-// The hash-table entries of the sequences in flight, and how often the gate agreed with them. Advice only: nothing here
-// changes an output. No I/O.
+// The hash-table entries of the sequences in flight: when they came, what they say for the rows of a step, and how
+// often the gate agreed with them. No I/O, no clock.
 #pragma once
 
 #include <cstdint>
@@ -9,35 +9,69 @@
 
 #include "common/base/ids.h"
 #include "common/proto/messages.h"
+#include "common/runtime/clock.h"
 #include "router/core/request.h"
+#include "router/routing/table_rows.h"
 
 namespace sida::router {
 
-// One thread. Bounded by the sequences that the scheduler admits: forget() each of them.
+enum class TableStack { kEncoder, kDecoder };
+
+// Rows of one sequence in one MoE layer of a step that has ended.
+struct UsedRows {
+  LayerId layer;
+  std::size_t first_token = 0;             // Of the first row in its stack.
+  std::span<const std::int32_t> gate;      // [rows], the gate's choice; -1: not asked.
+  std::span<const std::uint8_t> by_table;  // [rows]; 1: the table chose.
+  TimePoint needed;                        // When the layer ran.
+  TimePoint taken;                         // Entries that came later were of no use.
+};
+
+// One thread. Bounded by the sequences that the scheduler admits: forget() each of them. 22 bytes a token and layer.
 class PredictionTracker {
  public:
   PredictionTracker(std::int32_t encoder_layers, std::int32_t moe_layers, std::int32_t num_experts);
 
-  void expect(SequenceId sequence, std::size_t source_tokens);
+  // `asked`: a predictor was told of it, so that entries which do not come are late.
+  void expect(SequenceId sequence, std::size_t source_tokens, bool asked, TimePoint now);
   void forget(SequenceId sequence);
 
-  // False when the entries do not fit the model or the sequence (unknown layer, expert or token): nothing is kept.
-  bool add(const proto::HashTableEntries& entries);
+  // False when the entries do not fit the model or the sequence (unknown layer, expert or token): nothing is kept. Of
+  // two entries for one token in one layer the first stays.
+  bool add(const proto::HashTableEntries& entries, TimePoint now);
 
-  // Compares the gate's choices for rows of a sequence, whose first row is token `first_token` of its stack, with the
-  // best entry of each. Counts into the totals and into `report`.
-  void compare(SequenceId sequence, LayerId layer, std::size_t first_token, std::span<const std::int32_t> gate,
-               RoutingReport& report);
+  // Entries (or the word that there is none) are there for tokens [first, first + count) in every layer of the stack.
+  [[nodiscard]] bool complete(SequenceId sequence, TableStack stack, std::size_t first, std::size_t count) const;
+  // What is there for these tokens, the best k of each.
+  [[nodiscard]] TableRows rows(SequenceId sequence, TableStack stack, std::size_t first, std::size_t count,
+                               std::size_t k) const;
+
+  // Counts into the totals and into `report`.
+  void used(SequenceId sequence, const UsedRows& rows, RoutingReport& report);
 
   [[nodiscard]] const std::vector<LayerAgreement>& layers() const { return layers_; }
 
  private:
-  // Best expert per token; -1: no entry. Grows for decoder layers as tokens come.
-  using TokenEntries = std::vector<std::int16_t>;
+  // Grows for decoder layers as tokens come.
+  struct LayerEntries {
+    std::vector<std::int16_t> experts;   // [tokens, kKept], best first; -1: none.
+    std::vector<float> confidences;      // [tokens, kKept]
+    std::vector<std::uint32_t> arrived;  // [tokens], in us since the sequence began, from 1; 0: not yet.
+    [[nodiscard]] bool has(std::size_t token) const { return token < arrived.size() && arrived[token] != 0; }
+  };
   struct Sequence {
     std::size_t source_tokens = 0;
-    std::vector<TokenEntries> best;  // Per MoE layer.
+    bool asked = false;
+    TimePoint began;
+    std::vector<LayerEntries> layers;
   };
+  struct Layers {
+    std::size_t first = 0;
+    std::size_t end = 0;
+  };
+
+  [[nodiscard]] bool fits(const proto::HashTableEntries& entries, const Sequence& sequence) const;
+  [[nodiscard]] Layers of(TableStack stack) const;
 
   std::int32_t encoder_layers_;
   std::int32_t num_experts_;
@@ -45,7 +79,8 @@ class PredictionTracker {
   std::vector<LayerAgreement> layers_;
 };
 
-// The distinct experts of new entries in order of need, with the rows predicted for each: what to prefetch.
-std::vector<proto::Prefetch::Item> prefetch_items(const proto::HashTableEntries& entries);
+// The distinct experts among the best `k` of new entries of one sequence, in order of need, with the rows predicted for
+// each: what to prefetch.
+std::vector<proto::Prefetch::Item> prefetch_items(std::span<const proto::HashTableEntries> entries, std::size_t k);
 
 }  // namespace sida::router

@@ -16,6 +16,8 @@
 #include "common/base/result.h"
 #include "common/proto/messages.h"
 #include "common/runtime/clock.h"
+#include "router/core/lead_times.h"
+#include "router/routing/routing_mode.h"
 
 namespace sida::router {
 
@@ -59,12 +61,21 @@ struct GeneratedToken {
 // Per MoE layer of the stack, per token: the expert that served it, -1 where capacity dropped it.
 using ExpertIds = std::vector<std::vector<std::int32_t>>;
 
+// As ExpertIds: what scaled that expert's answer.
+using ExpertWeights = std::vector<std::vector<float>>;
+
 struct RoutingReport {
-  std::uint64_t predicted = 0;  // (token, layer) pairs with a hash-table entry in time.
-  std::uint64_t agreed = 0;     // Of these, entries whose best expert the gate confirmed.
+  RoutingMode mode = RoutingMode::kExact;
   std::uint64_t routed = 0;     // (token, layer) pairs in all.
-  ExpertIds encoder_experts;    // Filled when the job asked for it.
+  std::uint64_t predicted = 0;  // Of these, pairs with a hash-table entry in time.
+  std::uint64_t compared = 0;   // Of these, pairs that the gate was asked about too.
+  std::uint64_t agreed = 0;     // Of these, entries whose best expert the gate confirmed.
+  std::uint64_t by_table = 0;   // Pairs for which the hash table chose the expert.
+  std::uint64_t late = 0;       // Pairs whose entry a predictor was asked for, and which was not there in time.
+  ExpertIds encoder_experts;    // Filled when the job asked for it, as what follows. The best of several.
   ExpertIds decoder_experts;
+  ExpertWeights encoder_weights;
+  ExpertWeights decoder_weights;
   std::map<std::string, std::uint64_t> rows_by_worker;
   std::map<std::string, std::set<ExpertKey>> experts_by_worker;  // Filled when the job asked for it.
 };
@@ -82,6 +93,7 @@ struct Job {
   RequestId request;
   std::variant<GenerateJob, ScoreJob> work;
   bool return_experts = false;
+  std::optional<RoutingMode> routing;  // Nothing: the router's default.
   TimePoint deadline = TimePoint::max();
   proto::TraceContext trace;
   // Called once per token as it is sampled, before `done`; may be empty. Same thread and rules.
@@ -110,10 +122,26 @@ struct WorkerStatus {
   std::string kernel;
 };
 
+// The hash table in one MoE layer, in tokens since start: see RoutingReport.
 struct LayerAgreement {
   std::int32_t layer = 0;
+  std::uint64_t routed = 0;
   std::uint64_t predicted = 0;
+  std::uint64_t compared = 0;
   std::uint64_t agreed = 0;
+  std::uint64_t by_table = 0;
+  std::uint64_t late = 0;
+  LeadTimes lead;  // From a sequence's last entry coming in to the layer needing it; without those that were late.
+
+  LayerAgreement& operator+=(const LayerAgreement& more) {
+    routed += more.routed;
+    predicted += more.predicted;
+    compared += more.compared;
+    agreed += more.agreed;
+    by_table += more.by_table;
+    late += more.late;
+    return *this;
+  }
 };
 
 struct RouterStatus {

@@ -68,6 +68,7 @@ RouterAgent::RouterAgent(const model::ModelDirectory& model, WorkerLinks workers
       scheduler_(options.limits),
       tracker_(model.geometry().encoder_moe_layers, model.geometry().moe_layers(),
                static_cast<std::int32_t>(model.config().num_experts)),
+      routing_(options.routing),
       to_trunk_(std::move(to_trunk)),
       jobs_(options.mailbox_jobs_max),
       cancels_(options.mailbox_jobs_max + options.limits.waiting_max + options.limits.running_max),
@@ -133,7 +134,7 @@ void RouterAgent::run() {
                                  stop_.descriptor()};
     for (const auto& link : workers_.links()) descriptors.push_back(link->wake_descriptor());
     for (const auto& link : predictors_.links()) descriptors.push_back(link->wake_descriptor());
-    wait_readable(descriptors, std::min(next_publish_, scheduler_.next_deadline()));
+    wait_readable(descriptors, std::min(next_publish_, scheduler_.next_deadline(now)));
   }
   while (auto job = jobs_.take()) job->done(tl::unexpected(stopping_error()));
   while (!running_.empty()) end(running_.begin()->first, tl::unexpected(stopping_error()));
@@ -165,10 +166,14 @@ void RouterAgent::admit(Job job, TimePoint now) {
     job.done(tl::unexpected(std::move(admitted).error()));
     return;
   }
-  tracker_.expect(id, source_tokens);
-  predictors_.predict(id, source_of(job));
+  const bool asked = predictors_.predict(id, source_of(job));
+  tracker_.expect(id, source_tokens, asked, now);
   counters_.prompt_tokens += source_tokens;
-  running_.emplace(id, Running{.job = std::move(job), .result = {}, .source_tokens = source_tokens});
+  Running running{.job = std::move(job), .result = {}, .source_tokens = source_tokens};
+  running.result.routing.mode = running.job.routing.value_or(routing_.mode);
+  const bool by_table = running.by_table();
+  running_.emplace(id, std::move(running));
+  if (by_table && asked) await_table(id, now);
 }
 
 bool RouterAgent::poll_links(TimePoint now) {
@@ -177,12 +182,45 @@ bool RouterAgent::poll_links(TimePoint now) {
     to_trunk_(TrunkMembers{workers_.live()});
     next_publish_ = now;
   }
-  std::vector<proto::HashTableEntries> entries;
-  active |= predictors_.poll(now, entries);
-  for (const proto::HashTableEntries& received : entries) {
-    if (received.model == model_.fingerprint() && tracker_.add(received)) workers_.prefetch(prefetch_items(received));
+  return take_entries(now) || active;
+}
+
+bool RouterAgent::take_entries(TimePoint now) {
+  std::vector<proto::HashTableEntries> received;
+  const bool active = predictors_.poll(now, received);
+  // What came for one sequence together is advised together: all chunks of its tokens need the first layer first.
+  std::map<SequenceId, std::vector<proto::HashTableEntries>> by_sequence;
+  for (proto::HashTableEntries& entries : received) {
+    if (entries.model != model_.fingerprint() || !tracker_.add(entries, now)) continue;
+    by_sequence[entries.sequence].push_back(std::move(entries));
+  }
+  for (const auto& [id, entries] : by_sequence) {
+    const auto found = running_.find(id);
+    if (found == running_.end()) continue;
+    const bool by_table = found->second.by_table();
+    workers_.prefetch(prefetch_items(entries, by_table ? static_cast<std::size_t>(routing_.top_k) : 1));
+    if (by_table) release_if_complete(id);
   }
   return active;
+}
+
+// The sequence's next step waits for its entries, for a while.
+void RouterAgent::await_table(SequenceId id, TimePoint now) {
+  scheduler_.hold(id, now + routing_.table_wait);
+  release_if_complete(id);
+}
+
+void RouterAgent::release_if_complete(SequenceId id) {
+  const Running& running = running_.at(id);
+  const bool complete = running.encoded
+                            ? tracker_.complete(id, TableStack::kDecoder, running.decoded_tokens, running.next_rows())
+                            : tracker_.complete(id, TableStack::kEncoder, 0, running.source_tokens);
+  if (complete) scheduler_.release(id);
+}
+
+std::size_t RouterAgent::Running::next_rows() const {
+  const auto* score = std::get_if<ScoreJob>(&job.work);
+  return score == nullptr ? 1 : score->target_ids.size();
 }
 
 void RouterAgent::start_step(TimePoint now) {
@@ -195,6 +233,8 @@ void RouterAgent::start_step(TimePoint now) {
     step.id = plan->step;
     step.decode = std::move(plan->decode);
     for (const SequenceId id : plan->encode) step.encode.push_back(new_sequence(id));
+    for (const SequenceId id : plan->encode) add_table(step, id, TableStack::kEncoder, now);
+    for (const SequenceId id : step.decode) add_table(step, id, TableStack::kDecoder, now);
     // The batch waits as long as its most patient sequence; the others are answered in time by end_overdue().
     step.deadline = now;
     for (const SequenceId id : step.decode) step.deadline = std::max(step.deadline, running_.at(id).job.deadline);
@@ -205,9 +245,21 @@ void RouterAgent::start_step(TimePoint now) {
   to_trunk_(std::move(step));
 }
 
+void RouterAgent::add_table(TrunkStep& step, SequenceId id, TableStack stack, TimePoint now) {
+  Running& running = running_.at(id);
+  if (!running.by_table()) return;
+  running.table_taken = now;
+  const bool encoder = stack == TableStack::kEncoder;
+  step.tables[id] =
+      tracker_.rows(id, stack, encoder ? 0 : running.decoded_tokens,
+                    encoder ? running.source_tokens : running.next_rows(), static_cast<std::size_t>(routing_.top_k));
+}
+
 NewSequence RouterAgent::new_sequence(SequenceId id) const {
-  const Job& job = running_.at(id).job;
-  NewSequence sequence{.id = id, .source = source_of(job), .sampling = {}, .target = {}};
+  const Running& running = running_.at(id);
+  const Job& job = running.job;
+  NewSequence sequence{
+      .id = id, .source = source_of(job), .sampling = {}, .target = {}, .routing = running.result.routing.mode};
   if (const auto* generate = std::get_if<GenerateJob>(&job.work)) sequence.sampling = generate->sampling;
   if (const auto* score = std::get_if<ScoreJob>(&job.work)) sequence.target = score->target_ids;
   return sequence;
@@ -225,12 +277,12 @@ void RouterAgent::finish_step(const StepDone& done, TimePoint now) {
   if (done.id == StepId{}) return;  // Released sequences only.
   std::vector<SequenceId> finished;
   for (const SequenceOutcome& outcome : done.outcomes) {
-    if (take_outcome(outcome)) finished.push_back(outcome.id);
+    if (take_outcome(outcome, now)) finished.push_back(outcome.id);
   }
   scheduler_.step_done(done.id, finished, now);
 }
 
-bool RouterAgent::take_outcome(const SequenceOutcome& outcome) {
+bool RouterAgent::take_outcome(const SequenceOutcome& outcome, TimePoint now) {
   const auto found = running_.find(outcome.id);
   if (found == running_.end()) return outcome.finished;  // Answered already; the scheduler ends it.
   Running& running = found->second;
@@ -251,7 +303,8 @@ bool RouterAgent::take_outcome(const SequenceOutcome& outcome) {
     end(outcome.id, std::move(result));
     return true;
   }
-  predict_decoder(outcome.id, running, outcome);
+  running.encoded = true;
+  if (predict_decoder(outcome.id, running, outcome) && running.by_table()) await_table(outcome.id, now);
   return false;
 }
 
@@ -259,38 +312,50 @@ void RouterAgent::take_routing(Running& running, const SequenceOutcome& outcome)
   RoutingReport& report = running.result.routing;
   const std::size_t first = outcome.decoded ? running.decoded_tokens : 0;
   ExpertIds& experts = outcome.decoded ? report.decoder_experts : report.encoder_experts;
+  ExpertWeights& weights = outcome.decoded ? report.decoder_weights : report.encoder_weights;
   if (experts.size() < outcome.routing.size()) experts.resize(outcome.routing.size());
+  if (weights.size() < outcome.routing.size()) weights.resize(outcome.routing.size());
   for (std::size_t index = 0; index < outcome.routing.size(); ++index) {
     const SequenceRouting& layer = outcome.routing[index];
-    tracker_.compare(outcome.id, layer.layer, first, layer.gate, report);
-    for (std::size_t row = 0; row < layer.served_by.size(); ++row) {
-      if (layer.served_by[row] == WorkerId{}) continue;
-      const std::string worker = workers_.worker_name(layer.served_by[row]);
-      ++report.rows_by_worker[worker];
-      if (running.job.return_experts) {
-        report.experts_by_worker[worker].insert({layer.layer, ExpertId(layer.served[row])});
-      }
-    }
-    if (running.job.return_experts) {
-      experts[index].insert(experts[index].end(), layer.served.begin(), layer.served.end());
+    tracker_.used(outcome.id,
+                  {.layer = layer.layer,
+                   .first_token = first,
+                   .gate = layer.gate,
+                   .by_table = layer.by_table,
+                   .needed = layer.began,
+                   .taken = running.by_table() ? running.table_taken : layer.began},
+                  report);
+    report_workers(report, layer, running.job.return_experts);
+    if (!running.job.return_experts) continue;
+    for (std::size_t row = 0; row < layer.gate.size(); ++row) {
+      experts[index].push_back(layer.served[row * layer.k]);
+      weights[index].push_back(layer.weights[row * layer.k]);
     }
   }
   if (outcome.decoded && !outcome.routing.empty()) running.decoded_tokens += outcome.routing.front().gate.size();
 }
 
-void RouterAgent::predict_decoder(SequenceId id, const Running& running, const SequenceOutcome& outcome) {
+void RouterAgent::report_workers(RoutingReport& report, const SequenceRouting& layer, bool return_experts) const {
+  for (std::size_t slot = 0; slot < layer.served_by.size(); ++slot) {
+    if (layer.served_by[slot] == WorkerId{}) continue;
+    const std::string worker = workers_.worker_name(layer.served_by[slot]);
+    ++report.rows_by_worker[worker];
+    if (return_experts) report.experts_by_worker[worker].insert({layer.layer, ExpertId(layer.served[slot])});
+  }
+}
+
+bool RouterAgent::predict_decoder(SequenceId id, const Running& running, const SequenceOutcome& outcome) {
   if (outcome.decoded) {
-    if (outcome.token) {
-      predictors_.advance(id, static_cast<std::uint32_t>(running.decoded_tokens), outcome.token->token);
-    }
-    return;
+    return outcome.token &&
+           predictors_.advance(id, static_cast<std::uint32_t>(running.decoded_tokens), outcome.token->token);
   }
-  predictors_.advance(id, 0, model_.config().decoder_start_token_id);
+  bool asked = predictors_.advance(id, 0, model_.config().decoder_start_token_id);
   const auto* score = std::get_if<ScoreJob>(&running.job.work);
-  if (score == nullptr) return;
+  if (score == nullptr) return asked;
   for (std::size_t index = 0; index + 1 < score->target_ids.size(); ++index) {
-    predictors_.advance(id, static_cast<std::uint32_t>(index + 1), score->target_ids[index]);
+    asked &= predictors_.advance(id, static_cast<std::uint32_t>(index + 1), score->target_ids[index]);
   }
+  return asked;
 }
 
 void RouterAgent::end(SequenceId id, Result<JobResult> result) {

@@ -16,6 +16,7 @@
 #include "router/core/links.h"
 #include "router/core/prediction_tracker.h"
 #include "router/core/request.h"
+#include "router/routing/routing_options.h"
 #include "router/scheduling/scheduler_core.h"
 #include "router/trunk/step.h"
 
@@ -25,6 +26,7 @@ struct RouterOptions {
   std::vector<NamedEndpoint> workers;
   std::vector<NamedEndpoint> predictors;
   SchedulerLimits limits;
+  RoutingOptions routing;
   std::size_t mailbox_jobs_max = 1024;  // Jobs between HTTP and this agent; beyond: kOverloaded.
 };
 
@@ -52,6 +54,12 @@ class RouterAgent : public Engine {
     JobResult result;
     std::size_t source_tokens = 0;
     std::size_t decoded_tokens = 0;  // Decoder rows computed so far.
+    bool encoded = false;
+    TimePoint table_taken;  // When the step under way was given the sequence's entries.
+
+    [[nodiscard]] bool by_table() const { return result.routing.mode != RoutingMode::kExact; }
+    // Decoder rows of its next step.
+    [[nodiscard]] std::size_t next_rows() const;
   };
 
   RouterAgent(const model::ModelDirectory& model, WorkerLinks workers, PredictorLinks predictors,
@@ -59,13 +67,19 @@ class RouterAgent : public Engine {
 
   bool take_events(TimePoint now);
   bool poll_links(TimePoint now);
+  bool take_entries(TimePoint now);
   void admit(Job job, TimePoint now);
   void start_step(TimePoint now);
+  void add_table(TrunkStep& step, SequenceId id, TableStack stack, TimePoint now);
   [[nodiscard]] NewSequence new_sequence(SequenceId id) const;
   void finish_step(const StepDone& done, TimePoint now);
-  bool take_outcome(const SequenceOutcome& outcome);
+  bool take_outcome(const SequenceOutcome& outcome, TimePoint now);
   void take_routing(Running& running, const SequenceOutcome& outcome);
-  void predict_decoder(SequenceId id, const Running& running, const SequenceOutcome& outcome);
+  void report_workers(RoutingReport& report, const SequenceRouting& layer, bool return_experts) const;
+  // True when a predictor was asked for the entries of the sequence's next decoder rows.
+  bool predict_decoder(SequenceId id, const Running& running, const SequenceOutcome& outcome);
+  void await_table(SequenceId id, TimePoint now);
+  void release_if_complete(SequenceId id);
   void end(SequenceId id, Result<JobResult> result);
   bool end_overdue(TimePoint now);
   void publish(TimePoint now);
@@ -76,6 +90,7 @@ class RouterAgent : public Engine {
   PredictorLinks predictors_;
   SchedulerCore scheduler_;
   PredictionTracker tracker_;
+  const RoutingOptions routing_;
   std::function<void(TrunkCommand)> to_trunk_;
 
   Mailbox<Job> jobs_;  // Closed: the agent stops.

@@ -5,6 +5,7 @@
 #include <utility>
 
 #include "router/http/json_fields.h"
+#include "router/http/routing_field.h"
 
 namespace sida::router {
 namespace {
@@ -155,12 +156,6 @@ void refuse_unsupported(JsonFields& fields) {
   if (bias != nullptr && !bias->empty()) {
     fields.problem(unsupported("logit_bias", "logit_bias is not supported"));
   }
-  const std::string routing = fields.text("routing", "exact");
-  if (routing != "exact") {
-    const bool known = routing == "gated" || routing == "predicted";
-    fields.problem(known ? unsupported("routing", "routing " + routing + " is not supported yet: use exact")
-                         : ApiError{400, "invalid_argument", "routing must be exact, gated or predicted", "routing"});
-  }
 }
 
 }  // namespace
@@ -183,6 +178,7 @@ ApiResult<CompletionsRequest> parse_completions(const nlohmann::json& body, cons
   }
   request.want_logprobs = fields.any("logprobs") != nullptr;
   request.sampling.logprobs = static_cast<std::int32_t>(fields.integer("logprobs", 0, 0, 5));
+  request.routing = read_routing(fields);
   request.return_routing = fields.boolean("return_routing", false);
   request.return_token_ids = fields.boolean("return_token_ids", false);
   request.stream = fields.boolean("stream", false);
@@ -210,6 +206,7 @@ std::vector<Job> jobs_of(const CompletionsRequest& request) {
       Job job;
       job.work = std::move(generate);
       job.return_experts = request.return_routing;
+      job.routing = request.routing;
       jobs.push_back(std::move(job));
     }
   }

@@ -3,6 +3,7 @@
 
 #include <cstdint>
 #include <nlohmann/json.hpp>
+#include <optional>
 #include <string>
 #include <vector>
 
@@ -19,6 +20,7 @@ struct CompletionsRequest {
   std::int64_t choices_per_prompt = 1;             // `n`.
   std::vector<std::string> stop;                   // Up to 4, none empty.
   bool want_logprobs = false;
+  std::optional<RoutingMode> routing;  // Nothing: the router's default.
   bool return_routing = false;
   bool return_token_ids = false;
   bool stream = false;

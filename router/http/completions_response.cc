@@ -126,12 +126,15 @@ nlohmann::json completions_response(const ResponseMeta& meta, const CompletionsR
 
 nlohmann::json routing_json(const RoutingReport& report) {
   nlohmann::json agreement;
-  if (report.predicted > 0) {
-    agreement = static_cast<double>(report.agreed) / static_cast<double>(report.predicted);
+  if (report.compared > 0) {
+    agreement = static_cast<double>(report.agreed) / static_cast<double>(report.compared);
   }
-  return {{"mode", "exact"},
+  return {{"mode", name(report.mode)},
           {"routed", report.routed},
           {"predicted", report.predicted},
+          {"late", report.late},
+          {"by_table", report.by_table},
+          {"compared", report.compared},
           {"hits", report.agreed},
           {"agreement", agreement},
           {"rows_by_worker", report.rows_by_worker},

@@ -4,6 +4,7 @@
 #include <numeric>
 
 #include "router/http/json_fields.h"
+#include "router/http/routing_field.h"
 
 namespace sida::router {
 namespace {
@@ -34,10 +35,8 @@ ApiResult<ScoreRequest> parse_score(const nlohmann::json& body, const ServedMode
   if (auto known = check_model(model, fields.text("model", "")); !known) {
     fields.problem(known.error());
   }
-  if (fields.text("routing", "exact") != "exact") {
-    fields.problem({400, "unsupported", "only routing exact is supported yet", "routing"});
-  }
   ScoreRequest request;
+  request.routing = read_routing(fields);
   request.return_routing = fields.boolean("return_routing", false);
   const auto* prompt = fields.any("prompt");
   const auto* target = fields.any("target");
@@ -60,6 +59,7 @@ Job job_of(const ScoreRequest& request) {
   Job job;
   job.work = request.work;
   job.return_experts = request.return_routing;
+  job.routing = request.routing;
   return job;
 }
 

@@ -13,6 +13,7 @@ namespace sida::router {
 
 struct ScoreRequest {
   ScoreJob work;
+  std::optional<RoutingMode> routing;  // Nothing: the router's default.
   bool return_routing = false;
 };
 

@@ -39,13 +39,29 @@ nlohmann::json workers_json(const RouterStatus& status) {
   return list;
 }
 
+// How long a layer's entries were there before their first use.
+nlohmann::json lead_json(const LeadTimes& lead) {
+  if (lead.count() == 0) return nullptr;
+  const auto ms = [](std::chrono::microseconds time) { return static_cast<double>(time.count()) / 1000; };
+  return {{"count", lead.count()},
+          {"mean", ms(lead.sum()) / static_cast<double>(lead.count())},
+          {"p1", ms(lead.quantile(0.01))},
+          {"p50", ms(lead.quantile(0.5))},
+          {"p99", ms(lead.quantile(0.99))}};
+}
+
 nlohmann::json layers_json(const RouterStatus& status) {
   auto list = nlohmann::json::array();
   for (const LayerAgreement& layer : status.agreement) {
     list.push_back({{"layer", layer.layer},
+                    {"routed", layer.routed},
                     {"predicted", layer.predicted},
+                    {"late", layer.late},
+                    {"by_table", layer.by_table},
+                    {"compared", layer.compared},
                     {"agreed", layer.agreed},
-                    {"agreement", share(layer.agreed, layer.predicted)}});
+                    {"agreement", share(layer.agreed, layer.compared)},
+                    {"lead_ms", lead_json(layer.lead)}});
   }
   return list;
 }
@@ -65,12 +81,8 @@ Reply health_reply(const RouterStatus& status) {
 }
 
 nlohmann::json status_json(const RouterStatus& status) {
-  std::uint64_t predicted = 0;
-  std::uint64_t agreed = 0;
-  for (const LayerAgreement& layer : status.agreement) {
-    predicted += layer.predicted;
-    agreed += layer.agreed;
-  }
+  LayerAgreement all;
+  for (const LayerAgreement& layer : status.agreement) all += layer;
   std::uint64_t hits = 0;
   std::uint64_t lookups = 0;
   for (const WorkerStatus& worker : status.workers) {
@@ -83,7 +95,8 @@ nlohmann::json status_json(const RouterStatus& status) {
       {"loaded_fraction", status.loaded_fraction},
       {"processes", processes_json(status)},
       {"workers", workers_json(status)},
-      {"agreement", share(agreed, predicted)},
+      {"agreement", share(all.agreed, all.compared)},
+      {"late", all.late},
       {"agreement_by_layer", layers_json(status)},
       {"hit_rate", share(hits, lookups)},
       {"requests",

@@ -25,6 +25,20 @@ class Family {
     family_.metric.push_back(std::move(metric));
     return *this;
   }
+  Family& add(const LeadTimes& times, std::vector<ClientMetric::Label> labels) {
+    const auto seconds = [](std::chrono::microseconds time) { return static_cast<double>(time.count()) * 1e-6; };
+    ClientMetric metric;
+    metric.label = std::move(labels);
+    metric.histogram.sample_count = times.count();
+    metric.histogram.sample_sum = seconds(times.sum());
+    std::uint64_t below = 0;
+    for (std::size_t bucket = 0; bucket + 1 < LeadTimes::kBuckets; ++bucket) {
+      below += times.counts()[bucket];
+      if (bucket % 2 == 0) metric.histogram.bucket.push_back({below, seconds(LeadTimes::end(bucket))});
+    }
+    family_.metric.push_back(std::move(metric));
+    return *this;
+  }
   [[nodiscard]] const MetricFamily& done() const { return family_; }
 
  private:
@@ -69,13 +83,24 @@ void add_dispatch(std::vector<MetricFamily>& out, const RouterStatus& s) {
 
 void add_agreement(std::vector<MetricFamily>& out, const RouterStatus& s) {
   Family predicted = counter("sida_gate_predicted_total", "Tokens with a hash-table entry in time, by MoE layer.");
+  Family late = counter("sida_table_late_total", "Tokens whose entry was asked for and not there in time.");
+  Family by_table = counter("sida_table_chosen_total", "Tokens whose experts the hash table chose.");
+  Family compared = counter("sida_gate_compared_total", "Predicted tokens that the gate was asked about too.");
   Family agreed = counter("sida_gate_agreed_total", "Of these, tokens whose expert the gate confirmed.");
+  Family lead{MetricType::Histogram, "sida_table_lead_seconds",
+              "From the last entry of a sequence's tokens coming in to the MoE layer needing it."};
   for (const LayerAgreement& layer : s.agreement) {
-    predicted.add(layer.predicted, {{"layer", std::to_string(layer.layer)}});
-    agreed.add(layer.agreed, {{"layer", std::to_string(layer.layer)}});
+    const std::vector<ClientMetric::Label> label{{"layer", std::to_string(layer.layer)}};
+    predicted.add(layer.predicted, label);
+    late.add(layer.late, label);
+    by_table.add(layer.by_table, label);
+    compared.add(layer.compared, label);
+    agreed.add(layer.agreed, label);
+    lead.add(layer.lead, label);
   }
-  out.push_back(predicted.done());
-  out.push_back(agreed.done());
+  for (const Family* family : {&predicted, &late, &by_table, &compared, &agreed, &lead}) {
+    out.push_back(family->done());
+  }
 }
 
 void add_processes(std::vector<MetricFamily>& out, const RouterStatus& s) {

@@ -70,7 +70,7 @@ void SchedulerCore::plan_targets(StepPlan& plan, RowBudget& budget, TimePoint no
 void SchedulerCore::plan_sources(StepPlan& plan, RowBudget& budget, TimePoint now) {
   for (auto next = waiting_.begin(); next != waiting_.end() && running_.size() < limits_.running_max;) {
     const Sequence& sequence = sequences_.at(*next);
-    if (!sequence.may_start(now)) {  // Cancelled or too late: ended() takes it out.
+    if (!sequence.may_start(now)) {  // Cancelled or too late (ended() takes it out), or held.
       ++next;
       continue;
     }
@@ -102,6 +102,11 @@ void SchedulerCore::cancel(SequenceId sequence) {
   if (found != sequences_.end()) found->second.cancelled = true;
 }
 
+void SchedulerCore::hold(SequenceId sequence, TimePoint until) {
+  auto found = sequences_.find(sequence);
+  if (found != sequences_.end()) found->second.held_until = until;
+}
+
 std::vector<EndedSequence> SchedulerCore::ended(TimePoint now) {
   std::vector<EndedSequence> result;
   auto collect = [&](SequenceId id) {
@@ -119,10 +124,12 @@ std::vector<EndedSequence> SchedulerCore::ended(TimePoint now) {
   return result;
 }
 
-TimePoint SchedulerCore::next_deadline() const {
+TimePoint SchedulerCore::next_deadline(TimePoint now) const {
   TimePoint earliest = TimePoint::max();
   for (const auto& [id, sequence] : sequences_) {
-    if (!sequence.in_step) earliest = std::min(earliest, sequence.deadline);
+    if (sequence.in_step) continue;
+    earliest = std::min(earliest, sequence.deadline);
+    if (sequence.held_until > now) earliest = std::min(earliest, sequence.held_until);
   }
   return earliest;
 }

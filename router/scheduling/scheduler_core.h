@@ -63,11 +63,16 @@ class SchedulerCore {
   // `finished` names it. Unknown ids are ignored.
   void cancel(SequenceId sequence);
 
+  // Nothing of it is computed before `until`, unless release() comes first. Unknown ids are ignored.
+  void hold(SequenceId sequence, TimePoint until);
+  void release(SequenceId sequence) { hold(sequence, TimePoint::min()); }
+
   // Cancelled sequences and those past their deadline that are in no step. Each is returned once and forgotten.
   std::vector<EndedSequence> ended(TimePoint now);
 
-  // The earliest deadline of a sequence that is in no step; TimePoint::max() when there is none.
-  [[nodiscard]] TimePoint next_deadline() const;
+  // The earliest deadline, or end of a hold that is not over, of a sequence that is in no step; TimePoint::max() when
+  // there is none.
+  [[nodiscard]] TimePoint next_deadline(TimePoint now) const;
 
   [[nodiscard]] std::size_t waiting() const { return waiting_.size(); }
   [[nodiscard]] std::size_t running() const { return running_.size(); }
@@ -80,11 +85,14 @@ class SchedulerCore {
     std::int64_t target_tokens = 0;
     TimePoint deadline;
     std::int64_t new_tokens = 0;
+    TimePoint held_until = TimePoint::min();
     bool in_step = false;
     bool cancelled = false;
     [[nodiscard]] std::int64_t tokens() const { return source_tokens + target_tokens; }
     [[nodiscard]] std::int64_t cache_tokens() const { return tokens() + new_tokens; }
-    [[nodiscard]] bool may_start(TimePoint now) const { return !in_step && !cancelled && now < deadline; }
+    [[nodiscard]] bool may_start(TimePoint now) const {
+      return !in_step && !cancelled && now < deadline && now >= held_until;
+    }
   };
   struct RowBudget;
 

@@ -4,6 +4,7 @@
 #include <ATen/ops/embedding.h>
 #include <ATen/ops/from_blob.h>
 
+#include <algorithm>
 #include <utility>
 
 #include "router/trunk/tensor_rows.h"
@@ -24,6 +25,15 @@ void add_row(float* sum, const float* row, std::int64_t columns, float weight) {
 
 void add_row(float* sum, const BFloat16* row, std::int64_t columns, float weight) {
   for (std::int64_t column = 0; column < columns; ++column) sum[column] += weight * to_float(row[column]);
+}
+
+void add_row(float* sum, ConstRows rows, std::size_t row, float weight) {
+  const std::int64_t first = static_cast<std::int64_t>(row) * rows.columns;
+  if (rows.dtype == DType::kBFloat16) {
+    add_row(sum, rows.bf16() + first, rows.columns, weight);
+  } else {
+    add_row(sum, rows.f32() + first, rows.columns, weight);
+  }
 }
 
 }  // namespace
@@ -83,17 +93,22 @@ void Batch::add_dense(const PackedFfn& weights) {
   add_row(hidden().f32(), rows_of(delta_).f32(), delta_.numel(), 1.0F);
 }
 
-void Batch::add_experts(ConstRows expert_rows, const std::vector<std::int32_t>& experts,
+void Batch::add_experts(ConstRows expert_rows, std::size_t k, const std::vector<std::int32_t>& experts,
                         const std::vector<float>& weights) {
   const Rows sum = hidden();
-  for (std::int64_t row = 0; row < rows_; ++row) {
-    const auto index = static_cast<std::size_t>(row);
-    if (experts[index] < 0) continue;
-    float* target = sum.f32() + row * sum.columns;
-    if (expert_rows.dtype == DType::kBFloat16) {
-      add_row(target, expert_rows.bf16() + row * sum.columns, sum.columns, weights[index]);
-    } else {
-      add_row(target, expert_rows.f32() + row * sum.columns, sum.columns, weights[index]);
+  std::vector<float> several(static_cast<std::size_t>(sum.columns));
+  for (std::size_t row = 0; row < static_cast<std::size_t>(rows_); ++row) {
+    std::vector<std::size_t> terms;
+    for (std::size_t slot = row * k; slot < (row + 1) * k; ++slot) {
+      if (experts[slot] >= 0 && weights[slot] != 0) terms.push_back(slot);
+    }
+    float* target = sum.f32() + static_cast<std::int64_t>(row) * sum.columns;
+    if (terms.size() == 1) {
+      add_row(target, expert_rows, terms.front(), weights[terms.front()]);
+    } else if (!terms.empty()) {
+      std::ranges::fill(several, 0.0F);
+      for (const std::size_t slot : terms) add_row(several.data(), expert_rows, slot, weights[slot]);
+      add_row(target, several.data(), sum.columns, 1.0F);
     }
   }
 }

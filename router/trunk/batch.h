@@ -41,8 +41,10 @@ class Batch {
   void add_projection(const PackedMatrix& output_weight);
   // hidden += dense feed-forward of normed.
   void add_dense(const PackedFfn& weights);
-  // hidden[i] += weights[i] * expert_rows[i] where experts[i] >= 0.
-  void add_experts(ConstRows expert_rows, const std::vector<std::int32_t>& experts, const std::vector<float>& weights);
+  // hidden[i] += the sum over ranks r of weights[i, r] * expert_rows[i, r] where experts[i, r] >= 0. All are
+  // [rows, k]. A single product is added at once, as a top-1 model does; several are summed in rank order first.
+  void add_experts(ConstRows expert_rows, std::size_t k, const std::vector<std::int32_t>& experts,
+                   const std::vector<float>& weights);
 
   [[nodiscard]] const ForwardContext& context() const { return context_; }
 

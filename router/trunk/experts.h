@@ -1,4 +1,4 @@
-// The one place where a forward pass waits: `co_await run_experts(experts, call)`.
+// The one place where a forward pass waits: `experts.start(call)`, and some time later `co_await answer_of(call)`.
 #pragma once
 
 #include <coroutine>
@@ -18,12 +18,13 @@ struct ExpertCall {
   StepId step;
   LayerId layer;
   ConstRows rows;                         // [rows, d_model], compute dtype.
-  std::span<const std::int32_t> experts;  // [rows]; -1: no expert, the out row is left alone.
-  Rows out;                               // [rows, d_model], compute dtype.
+  std::int32_t k = 1;                     // Experts per row.
+  std::span<const std::int32_t> experts;  // [rows, k]; -1: no expert, the out row is left alone.
+  Rows out;                               // [rows * k, d_model], compute dtype; one row per element of `experts`.
   TimePoint deadline = TimePoint::max();
 
   // Written by the implementation.
-  std::vector<WorkerId> served_by;  // [rows]; zero where no expert served it.
+  std::vector<WorkerId> served_by;  // [rows, k]; zero where no expert served it.
   Result<void> result;
   std::coroutine_handle<> waiting;
 };
@@ -31,23 +32,21 @@ struct ExpertCall {
 class Experts {
  public:
   virtual ~Experts() = default;
-  // Begins a call. Later, on the same thread and never from inside start(), the implementation sets call.result and
-  // call.served_by and resumes call.waiting, exactly once.
+  // Begins a call. Later, on the same thread, never from inside start(), and only when the coroutine that started it
+  // has suspended in answer_of(), the implementation sets call.result and call.served_by and resumes call.waiting,
+  // once.
   virtual void start(ExpertCall& call) = 0;
 };
 
-inline auto run_experts(Experts& experts, ExpertCall& call) {
+// Of a call that was started on this thread, with no other wait between: its result.
+inline auto answer_of(ExpertCall& call) {
   struct Awaiter {
-    Experts& experts;
     ExpertCall& call;
     bool await_ready() noexcept { return false; }
-    void await_suspend(std::coroutine_handle<> waiting) {
-      call.waiting = waiting;
-      experts.start(call);
-    }
+    void await_suspend(std::coroutine_handle<> waiting) noexcept { call.waiting = waiting; }
     Result<void> await_resume() { return std::move(call.result); }
   };
-  return Awaiter{experts, call};
+  return Awaiter{call};
 }
 
 }  // namespace sida::router

@@ -1,45 +1,105 @@
 #include <ATen/core/Tensor.h>
 
+#include <algorithm>
+#include <cstring>
 #include <utility>
 
+#include "router/routing/expert_weights.h"
+#include "router/routing/layer_plan.h"
 #include "router/trunk/batch.h"
 #include "router/trunk/tensor_rows.h"
 
 namespace sida::router {
 namespace {
 
-// The gate's choice and its probability, per row.
+// What the gate says of some rows.
 struct Gated {
-  std::vector<std::int32_t> experts;
-  std::vector<float> weights;
+  std::vector<std::int32_t> experts;  // [rows]
+  std::vector<float> weights;         // [rows]
+  std::vector<float> probabilities;   // [rows, experts], not rounded.
 };
 
-Gated run_gate(Batch& batch, const FeedForwardWeights& weights) {
-  const auto& context = batch.context();
-  const auto rows = static_cast<std::size_t>(batch.rows());
-  Gated gated{std::vector<std::int32_t>(rows), std::vector<float>(rows)};
-  std::vector<float> probabilities(rows * static_cast<std::size_t>(weights.classifier.outputs));
-  context.backend.gate({.x = batch.normed(),
+Gated run_gate(const ForwardContext& context, const FeedForwardWeights& weights, ConstRows x) {
+  const auto rows = static_cast<std::size_t>(x.count);
+  Gated gated{std::vector<std::int32_t>(rows), std::vector<float>(rows),
+              std::vector<float>(rows * static_cast<std::size_t>(weights.classifier.outputs))};
+  context.backend.gate({.x = x,
                         .classifier = weights.classifier,
                         .bias = weights.router_bias,
                         .round_to = context.weights.dtype(),
-                        .probabilities = probabilities,
+                        .probabilities = gated.probabilities,
                         .expert_ids = gated.experts,
                         .weights = gated.weights});
-  if (context.observer != nullptr) context.observer->gate(weights.layer, probabilities);
+  if (context.observer != nullptr) context.observer->gate(weights.layer, gated.probabilities);
   return gated;
+}
+
+// The gate over some of the batch's rows: a row's bits do not depend on which others are there.
+Gated run_gate(const Batch& batch, const FeedForwardWeights& weights, const std::vector<std::int32_t>& rows) {
+  const ConstRows all = batch.normed();
+  if (rows.size() == static_cast<std::size_t>(all.count)) return run_gate(batch.context(), weights, all);
+  const at::Tensor some = empty_rows(static_cast<std::int64_t>(rows.size()), all.columns, all.dtype);
+  const Rows gathered = rows_of(some);
+  for (std::size_t index = 0; index < rows.size(); ++index) {
+    std::memcpy(gathered.row(static_cast<std::int64_t>(index)), all.row(rows[index]), all.row_bytes());
+  }
+  return run_gate(batch.context(), weights, gathered);
+}
+
+LayerPlan plan(const Batch& batch, LayerId layer) {
+  std::vector<PlannedSequence> sequences;
+  sequences.reserve(batch.sequences().size());
+  for (const BatchSequence& sequence : batch.sequences()) {
+    sequences.push_back({.id = sequence.state->id,
+                         .rows = static_cast<std::size_t>(sequence.rows),
+                         .first_position = static_cast<std::size_t>(sequence.first_position),
+                         .mode = sequence.state->routing,
+                         .table = sequence.state->table ? &*sequence.state->table : nullptr});
+  }
+  return plan_layer(layer, sequences, batch.context().routing);
+}
+
+// The rows that the table leaves to the gate.
+void ask_gate(const Batch& batch, const FeedForwardWeights& weights, LayerPlan& plan, LayerRouting& routing) {
+  if (plan.ask.empty()) return;
+  const Gated gated = run_gate(batch, weights, plan.ask);
+  for (std::size_t index = 0; index < plan.ask.size(); ++index) {
+    const auto row = static_cast<std::size_t>(plan.ask[index]);
+    routing.gate[row] = gated.experts[index];
+    plan.experts[row * plan.k] = gated.experts[index];
+    plan.weights[row * plan.k] = gated.weights[index];
+  }
+}
+
+// The rows that have left by the table: how the gate would have chosen and, where that is wanted, their weights.
+void ask_gate_meanwhile(const Batch& batch, const FeedForwardWeights& weights, LayerPlan& plan, LayerRouting& routing) {
+  if (plan.sample.empty()) return;
+  Gated gated = run_gate(batch, weights, plan.sample);
+  if (batch.context().weights.dtype() == DType::kBFloat16) {
+    for (float& probability : gated.probabilities) probability = round_to_bfloat16(probability);
+  }
+  const std::size_t experts = gated.probabilities.size() / plan.sample.size();
+  for (std::size_t index = 0; index < plan.sample.size(); ++index) {
+    const auto row = static_cast<std::size_t>(plan.sample[index]);
+    routing.gate[row] = gated.experts[index];
+    if (batch.context().routing.weights != TableWeights::kGate) continue;
+    weigh_by_gate(std::span(std::as_const(plan.experts)).subspan(row * plan.k, plan.k),
+                  std::span(std::as_const(gated.probabilities)).subspan(index * experts, experts), gated.experts[index],
+                  std::span(plan.weights).subspan(row * plan.k, plan.k));
+  }
 }
 
 }  // namespace
 
-void drop_over_capacity(std::span<std::int32_t> experts, std::span<const std::int64_t> rows_per_sequence,
+void drop_over_capacity(std::span<std::int32_t> experts, std::size_t k, std::span<const std::int64_t> rows_per_sequence,
                         std::int64_t num_experts, std::int64_t capacity) {
   if (capacity <= 0) return;
   std::size_t row = 0;
   for (const std::int64_t rows : rows_per_sequence) {
     std::vector<std::int64_t> used(static_cast<std::size_t>(num_experts), 0);
     for (std::int64_t index = 0; index < rows; ++index, ++row) {
-      if (++used[static_cast<std::size_t>(experts[row])] > capacity) experts[row] = -1;
+      if (++used[static_cast<std::size_t>(experts[row * k])] <= capacity) continue;
+      std::ranges::fill(experts.subspan(row * k, k), -1);
     }
   }
 }
@@ -52,23 +112,34 @@ Task<Result<void>> feed_forward(Batch& batch, const FeedForwardWeights& weights,
   }
   const auto& context = batch.context();
   const auto& config = context.weights.config();
-  Gated gated = run_gate(batch, weights);
-  LayerRouting layer{.layer = weights.layer, .gate = gated.experts, .served = gated.experts, .served_by = {}};
-  drop_over_capacity(layer.served, batch.rows_per_sequence(), weights.classifier.outputs, config.expert_capacity);
+  LayerRouting layer{.layer = weights.layer, .began = steady_now()};
+  layer.gate.assign(static_cast<std::size_t>(batch.rows()), -1);
+  LayerPlan routes = plan(batch, weights.layer);
+  ask_gate(batch, weights, routes, layer);
+  layer.served = routes.experts;
+  drop_over_capacity(layer.served, routes.k, batch.rows_per_sequence(), weights.classifier.outputs,
+                     config.expert_capacity);
 
-  const at::Tensor expert_rows = empty_rows(batch.rows(), config.d_model, context.weights.dtype());
+  const auto k = static_cast<std::int32_t>(routes.k);
+  const at::Tensor expert_rows = empty_rows(batch.rows() * k, config.d_model, context.weights.dtype());
   ExpertCall call{.step = context.step,
                   .layer = weights.layer,
                   .rows = batch.normed(),
+                  .k = k,
                   .experts = layer.served,
                   .out = rows_of(expert_rows),
                   .deadline = context.deadline,
                   .served_by = {},
                   .result = {},
                   .waiting = {}};
-  auto answered = co_await run_experts(context.experts, call);
+  context.experts.start(call);
+  ask_gate_meanwhile(batch, weights, routes, layer);
+  auto answered = co_await answer_of(call);
   if (!answered) co_return tl::unexpected(std::move(answered).error());
-  batch.add_experts(rows_of(expert_rows), layer.served, gated.weights);
+  batch.add_experts(rows_of(expert_rows), routes.k, layer.served, routes.weights);
+  layer.k = routes.k;
+  layer.by_table = std::move(routes.by_table);
+  layer.weights = std::move(routes.weights);
   layer.served_by = std::move(call.served_by);
   routing.push_back(std::move(layer));
   co_return Result<void>();

@@ -1,5 +1,5 @@
 // The forward pass of encoder and decoder over ragged rows of several sequences, as coroutines that suspend only at
-// run_experts(). Semantics: Hugging Face Transformers 4.57.1, modeling_switch_transformers.py.
+// answer_of(). Semantics: Hugging Face Transformers 4.57.1, modeling_switch_transformers.py.
 //
 // Row-invariant throughout: linear layers through the backend, attention per sequence, and from ATen only memory and
 // row copies. So a sequence's bits do not depend on what else is in the batch.
@@ -13,6 +13,7 @@
 
 #include "common/compute/backend.h"
 #include "common/model/model_directory.h"
+#include "router/routing/routing_options.h"
 #include "router/trunk/experts.h"
 #include "router/trunk/sequence_state.h"
 #include "router/trunk/task.h"
@@ -23,9 +24,13 @@ namespace sida::router {
 // What one MoE layer did with the rows of a batch.
 struct LayerRouting {
   LayerId layer;
-  std::vector<std::int32_t> gate;    // [rows], the gate's choice.
-  std::vector<std::int32_t> served;  // [rows], the same, or -1 where capacity dropped the row.
-  std::vector<WorkerId> served_by;   // [rows]
+  TimePoint began;                     // When the experts were first needed.
+  std::size_t k = 1;                   // Experts per row.
+  std::vector<std::int32_t> gate;      // [rows], the gate's choice; -1 where it was not asked.
+  std::vector<std::uint8_t> by_table;  // [rows]; 1: the hash table chose.
+  std::vector<std::int32_t> served;    // [rows, k], best first; -1: none, or capacity dropped the row.
+  std::vector<float> weights;          // [rows, k], what scaled their answers.
+  std::vector<WorkerId> served_by;     // [rows, k]
 };
 
 // Sees intermediate values, for golden tests. Views are valid during the call.
@@ -34,7 +39,7 @@ class ForwardObserver {
   virtual ~ForwardObserver() = default;
   virtual void hidden(model::Stack stack, std::int64_t block, ConstRows rows) = 0;  // Block -1: embeddings; fp32.
   virtual void output(model::Stack stack, ConstRows rows) = 0;                      // After the final norm.
-  virtual void gate(LayerId layer, std::span<const float> probabilities) = 0;       // [rows * experts]
+  virtual void gate(LayerId layer, std::span<const float> probabilities) = 0;       // [rows asked * experts]
 };
 
 // What a pass needs besides its sequences. References outlive the pass.
@@ -45,6 +50,7 @@ struct ForwardContext {
   StepId step;
   TimePoint deadline = TimePoint::max();
   ForwardObserver* observer = nullptr;
+  RoutingOptions routing = {};
 };
 
 struct EncodeOutput {
@@ -65,8 +71,9 @@ Task<Result<DecodeOutput>> decode(const ForwardContext& context, std::span<Seque
 // Scores of the vocabulary: fp32 [count, vocab] for rows [first, first + count) of DecodeOutput::hidden.
 at::Tensor logits(const ForwardContext& context, const at::Tensor& hidden, std::int64_t first, std::int64_t count);
 
-// Marks with -1 the rows beyond an expert's capacity, counted in token order within each sequence. 0: unlimited.
-void drop_over_capacity(std::span<std::int32_t> experts, std::span<const std::int64_t> rows_per_sequence,
+// Marks with -1 the rows beyond an expert's capacity, counted in token order within each sequence. 0: unlimited. Of
+// several experts of a row the best counts, and the row goes with all of them. `experts`: [rows, k].
+void drop_over_capacity(std::span<std::int32_t> experts, std::size_t k, std::span<const std::int64_t> rows_per_sequence,
                         std::int64_t num_experts, std::int64_t capacity);
 
 }  // namespace sida::router

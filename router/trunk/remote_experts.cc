@@ -26,11 +26,12 @@ std::chrono::microseconds remaining(TimePoint deadline, TimePoint now) {
   return std::max(std::chrono::microseconds(1), std::chrono::duration_cast<std::chrono::microseconds>(deadline - now));
 }
 
+// Elements of call.experts to the bytes of their rows.
 transport::Frame gather(const ExpertCall& call, const std::vector<std::int32_t>& rows) {
   const std::size_t size = call.rows.row_bytes();
   std::vector<std::byte> gathered(rows.size() * size);
   for (std::size_t index = 0; index < rows.size(); ++index) {
-    std::memcpy(gathered.data() + index * size, call.rows.row(rows[index]), size);
+    std::memcpy(gathered.data() + index * size, call.rows.row(rows[index] / call.k), size);
   }
   return transport::Frame::take(std::move(gathered));
 }
@@ -44,7 +45,7 @@ RemoteExperts::RemoteExperts(transport::Transport& transport, Options options)
 
 void RemoteExperts::start(ExpertCall& call) {
   const CallId id{next_call_++};
-  call.served_by.assign(static_cast<std::size_t>(call.rows.count), WorkerId{});
+  call.served_by.assign(call.experts.size(), WorkerId{});
   calls_[id] = &call;
   apply(core_.start(id, call.step, call.layer, call.experts, call.deadline, steady_now()));
 }
@@ -92,9 +93,9 @@ bool RemoteExperts::poll(TimePoint now) {
 bool RemoteExperts::resume_ready() {
   const bool any = !ready_.empty();
   while (!ready_.empty()) {
-    const auto handle = ready_.front();
+    const ExpertCall& call = *ready_.front();
     ready_.pop_front();
-    handle.resume();
+    call.waiting.resume();
   }
   return any;
 }
@@ -168,7 +169,7 @@ void RemoteExperts::finish(CallId id, Result<void> result) {
   ExpertCall& call = *calls_.at(id);
   calls_.erase(id);
   call.result = std::move(result);
-  ready_.push_back(call.waiting);
+  ready_.push_back(&call);
 }
 
 void RemoteExperts::receive(WorkerId worker, const transport::TensorMessage& message, TimePoint now) {

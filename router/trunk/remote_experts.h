@@ -1,7 +1,6 @@
 // Experts in other processes: carries out what DispatchCore decides, over one tensor channel per worker.
 #pragma once
 
-#include <coroutine>
 #include <cstdint>
 #include <deque>
 #include <map>
@@ -60,7 +59,7 @@ class RemoteExperts : public Experts {
   std::unordered_map<CallId, ExpertCall*> calls_;
   std::deque<DispatchAction> actions_;  // Not carried out yet; a refused send adds to them.
   bool carrying_out_ = false;
-  std::deque<std::coroutine_handle<>> ready_;
+  std::deque<ExpertCall*> ready_;           // Answered; their coroutines are resumed next.
   const std::byte* result_rows_ = nullptr;  // Of the result being handled.
   std::uint64_t next_call_ = 1;
   std::uint64_t malformed_messages_ = 0;

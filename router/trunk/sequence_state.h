@@ -4,10 +4,13 @@
 #include <ATen/core/Tensor.h>
 
 #include <cstdint>
+#include <optional>
 #include <vector>
 
 #include "common/base/ids.h"
 #include "common/tensor/rows.h"
+#include "router/routing/routing_mode.h"
+#include "router/routing/table_rows.h"
 #include "router/trunk/trunk_weights.h"
 
 namespace sida::router {
@@ -34,6 +37,8 @@ struct SequenceState {
   std::vector<std::int32_t> decoder_tokens;  // Start token first; the last ones are not in the cache yet.
   std::vector<KeyValueCache> self_caches;    // Per decoder block.
   std::vector<KeyValueCache> cross_caches;   // Per decoder block; filled by the encoder pass.
+  RoutingMode routing = RoutingMode::kExact;
+  std::optional<TableRows> table;  // Of this step's rows, in the stack that the step runs.
 
   [[nodiscard]] std::int64_t cached() const { return self_caches.empty() ? 0 : self_caches.front().length(); }
 };

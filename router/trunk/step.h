@@ -2,6 +2,7 @@
 #pragma once
 
 #include <cstdint>
+#include <map>
 #include <optional>
 #include <string>
 #include <variant>
@@ -13,6 +14,8 @@
 #include "common/runtime/clock.h"
 #include "router/core/request.h"
 #include "router/dispatch/dispatch_core.h"
+#include "router/routing/routing_mode.h"
+#include "router/routing/table_rows.h"
 
 namespace sida::router {
 
@@ -22,6 +25,7 @@ struct NewSequence {
   std::vector<std::int32_t> source;
   SamplingParams sampling;           // Of a generating sequence.
   std::vector<std::int32_t> target;  // Not empty: teacher-forced scoring of these.
+  RoutingMode routing = RoutingMode::kExact;
 };
 
 // One turn of the trunk: encoder work and decoder steps of several sequences, mixed.
@@ -30,6 +34,9 @@ struct TrunkStep {
   std::vector<SequenceId> release;  // Forget these first; unknown ids are ignored.
   std::vector<NewSequence> encode;
   std::vector<SequenceId> decode;  // Encoded in an earlier step.
+  // The hash table's entries for this step's rows, of sequences that are not routed exactly. What comes later is too
+  // late for this step, so that a result does not depend on when within a step it comes.
+  std::map<SequenceId, TableRows> tables;
   TimePoint deadline = TimePoint::max();
 };
 
@@ -49,9 +56,13 @@ using TrunkCommand = std::variant<TrunkStep, TrunkMembers, TrunkStop>;  // Of me
 // What one MoE layer did with a sequence's rows of this step.
 struct SequenceRouting {
   LayerId layer;
-  std::vector<std::int32_t> gate;    // Per row, the gate's choice.
-  std::vector<std::int32_t> served;  // Per row, -1 where capacity dropped it.
-  std::vector<WorkerId> served_by;   // Per row.
+  TimePoint began;                     // When the experts were first needed.
+  std::size_t k = 1;                   // Experts per row.
+  std::vector<std::int32_t> gate;      // [rows], the gate's choice; -1 where it was not asked.
+  std::vector<std::uint8_t> by_table;  // [rows]; 1: the hash table chose.
+  std::vector<std::int32_t> served;    // [rows, k], best first; -1: none, or capacity dropped the row.
+  std::vector<float> weights;          // [rows, k], what scaled their answers.
+  std::vector<WorkerId> served_by;     // [rows, k]
 };
 
 struct SequenceOutcome {

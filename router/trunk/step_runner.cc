@@ -14,14 +14,21 @@ constexpr std::int64_t kHeadRows = 32;  // Rows of logits at a time: 4 MB for Sw
 
 // The part of each layer's routing that belongs to rows [first, first + rows).
 std::vector<SequenceRouting> routing_of(const std::vector<LayerRouting>& layers, std::size_t first, std::size_t rows) {
-  const auto cut = [&](const auto& all) {
-    const auto begin = all.begin() + static_cast<std::ptrdiff_t>(first);
-    return std::decay_t<decltype(all)>(begin, begin + static_cast<std::ptrdiff_t>(rows));
+  const auto cut = [&](const auto& all, std::size_t per_row) {
+    const auto begin = all.begin() + static_cast<std::ptrdiff_t>(first * per_row);
+    return std::decay_t<decltype(all)>(begin, begin + static_cast<std::ptrdiff_t>(rows * per_row));
   };
   std::vector<SequenceRouting> routing;
   routing.reserve(layers.size());
   for (const auto& layer : layers) {
-    routing.push_back({layer.layer, cut(layer.gate), cut(layer.served), cut(layer.served_by)});
+    routing.push_back({.layer = layer.layer,
+                       .began = layer.began,
+                       .k = layer.k,
+                       .gate = cut(layer.gate, 1),
+                       .by_table = cut(layer.by_table, 1),
+                       .served = cut(layer.served, layer.k),
+                       .weights = cut(layer.weights, layer.k),
+                       .served_by = cut(layer.served_by, layer.k)});
   }
   return routing;
 }
@@ -38,8 +45,8 @@ struct StepRunner::Running {
   std::optional<Task<Result<DecodeOutput>>> decode_task;
 };
 
-StepRunner::StepRunner(const TrunkWeights& weights, compute::Backend& backend, Experts& experts)
-    : weights_(weights), backend_(backend), experts_(experts) {}
+StepRunner::StepRunner(const TrunkWeights& weights, compute::Backend& backend, Experts& experts, RoutingOptions routing)
+    : weights_(weights), backend_(backend), experts_(experts), routing_(routing) {}
 
 StepRunner::~StepRunner() = default;
 
@@ -57,7 +64,16 @@ void StepRunner::add_sequence(NewSequence&& sequence) {
   added->end_tokens.insert(added->end_tokens.end(), stops.begin(), stops.end());
   added->sampling = std::move(sequence.sampling);
   added->target = std::move(sequence.target);
+  added->state.routing = sequence.routing;
   sequences_[sequence.id] = std::move(added);
+}
+
+void StepRunner::take_table(Running& step, SequenceState& state, std::size_t rows) {
+  state.table.reset();
+  const auto found = step.step.tables.find(state.id);
+  if (found == step.step.tables.end()) return;
+  SIDA_CHECK(found->second.rows == rows);
+  state.table = std::move(found->second);
 }
 
 void StepRunner::start(TrunkStep step) {
@@ -70,17 +86,21 @@ void StepRunner::start(TrunkStep step) {
   Running& running = *running_;
   running.context.step = running.step.id;
   running.context.deadline = running.step.deadline;
+  running.context.routing = routing_;
   for (const SequenceId id : running.step.decode) {
     const auto found = sequences_.find(id);
     SIDA_CHECK(found != sequences_.end());
     SequenceState& state = found->second->state;
     running.decode.push_back(&state);
     running.decode_rows.push_back(state.decoder_tokens.size() - static_cast<std::size_t>(state.cached()));
+    take_table(running, state, running.decode_rows.back());
   }
   for (auto& sequence : running.step.encode) {
     const SequenceId id = sequence.id;
     add_sequence(std::move(sequence));
-    running.encode.push_back(&sequences_.at(id)->state);
+    SequenceState& state = sequences_.at(id)->state;
+    running.encode.push_back(&state);
+    take_table(running, state, state.source.size());
   }
   if (!running.encode.empty()) running.encode_task.emplace(encode(running.context, running.encode)).start();
   if (!running.decode.empty()) running.decode_task.emplace(decode(running.context, running.decode)).start();

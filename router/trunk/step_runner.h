@@ -21,7 +21,7 @@ namespace sida::router {
 // computes while the other waits for experts.
 class StepRunner {
  public:
-  StepRunner(const TrunkWeights& weights, compute::Backend& backend, Experts& experts);
+  StepRunner(const TrunkWeights& weights, compute::Backend& backend, Experts& experts, RoutingOptions routing = {});
   ~StepRunner();
 
   // Runs until both coroutines wait for experts (or are done). No other step may be running.
@@ -43,6 +43,8 @@ class StepRunner {
   struct Running;
 
   void add_sequence(NewSequence&& sequence);
+  // Hands the sequence its entries of the step's `rows` rows, if there are any.
+  static void take_table(Running& step, SequenceState& state, std::size_t rows);
   void finish_encode(Running& step, StepDone& done);
   void finish_decode(Running& step, StepDone& done);
   void read_out(Running& step, const DecodeOutput& output, std::vector<SequenceOutcome>& outcomes);
@@ -52,6 +54,7 @@ class StepRunner {
   const TrunkWeights& weights_;
   compute::Backend& backend_;
   Experts& experts_;
+  const RoutingOptions routing_;
   std::map<SequenceId, std::unique_ptr<Sequence>> sequences_;
   std::unique_ptr<Running> running_;
 };

@@ -18,10 +18,10 @@ constexpr std::chrono::seconds kIdleWait{1};
 }  // namespace
 
 TrunkAgent::TrunkAgent(const TrunkWeights& weights, compute::Backend& backend, transport::Transport& transport,
-                       RemoteExperts::Options options, std::function<void(StepDone)> done)
+                       RemoteExperts::Options options, RoutingOptions routing, std::function<void(StepDone)> done)
     : mailbox_(kMailboxCapacity),
       experts_(transport, std::move(options)),
-      runner_(weights, backend, experts_),
+      runner_(weights, backend, experts_, routing),
       done_(std::move(done)) {}
 
 void TrunkAgent::post(TrunkCommand command) {

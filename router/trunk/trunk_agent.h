@@ -20,7 +20,7 @@ class TrunkAgent {
  public:
   // References outlive the agent. `done` is called on the trunk's thread and must not block.
   TrunkAgent(const TrunkWeights& weights, compute::Backend& backend, transport::Transport& transport,
-             RemoteExperts::Options options, std::function<void(StepDone)> done);
+             RemoteExperts::Options options, RoutingOptions routing, std::function<void(StepDone)> done);
 
   // Any thread. The router agent has at most one step under way, so the mailbox is never full; members, which may
   // change often while a step computes, replace those not taken yet.

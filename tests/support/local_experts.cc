@@ -45,7 +45,7 @@ void LocalExperts::compute(router::ExpertCall& call) {
   for (std::size_t row = 0; row < call.experts.size(); ++row) {
     if (call.experts[row] < 0) continue;
     const auto index = static_cast<std::int64_t>(row);
-    const ConstRows in{call.rows.row(index), 1, call.rows.columns, call.rows.dtype};
+    const ConstRows in{call.rows.row(index / call.k), 1, call.rows.columns, call.rows.dtype};
     const Rows out{call.out.row(index), 1, call.out.columns, call.out.dtype};
     backend_.ffn(in, expert({call.layer, ExpertId{call.experts[row]}}), out);
     call.served_by[row] = WorkerId{1};

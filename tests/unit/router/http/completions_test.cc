@@ -92,13 +92,18 @@ TEST_F(Completions, ValuesOutOfRangeAreRefusedByName) {
 }
 
 TEST_F(Completions, WhatIsNotServedYetSaysSoByCode) {
-  for (const auto& [field, value] :
-       {std::pair{"echo", json(true)}, std::pair{"suffix", json("x")}, std::pair{"presence_penalty", json(1)},
-        std::pair{"routing", json("predicted")}, std::pair{"best_of", json(2)}}) {
+  for (const auto& [field, value] : {std::pair{"echo", json(true)}, std::pair{"suffix", json("x")},
+                                     std::pair{"presence_penalty", json(1)}, std::pair{"best_of", json(2)}}) {
     const auto parsed = parse({{"prompt", "a"}, {field, value}});
     ASSERT_FALSE(parsed) << field;
     EXPECT_EQ(parsed.error().code, "unsupported") << field;
   }
+}
+
+TEST_F(Completions, RoutingIsThatOfTheRequestElseTheRoutersDefault) {
+  EXPECT_EQ(jobs_of(*parse({{"prompt", "a"}, {"routing", "predicted"}})).front().routing, RoutingMode::kPredicted);
+  EXPECT_EQ(jobs_of(*parse({{"prompt", "a"}, {"routing", "exact"}})).front().routing, RoutingMode::kExact);
+  EXPECT_EQ(jobs_of(*parse({{"prompt", "a"}})).front().routing, std::nullopt);
 }
 
 TEST_F(Completions, UsageInAStreamIsAnOptionOfStreams) {
@@ -214,11 +219,16 @@ TEST_F(Completions, SentinelsStayInTheText) {
 
 TEST_F(Completions, RoutingIsReportedOnRequest) {
   JobResult result = result_of("h", FinishReason::kLength);
-  result.routing = {4, 3, 6, {{0, -1}}, {{2}}, {{"worker-0", 5}}, {{"worker-0", {{LayerId(1), ExpertId(2)}}}}};
+  result.routing = {.mode = RoutingMode::kGated, .routed = 6, .predicted = 5, .compared = 4, .agreed = 3, .late = 1};
+  result.routing.encoder_experts = {{0, -1}};
+  result.routing.decoder_experts = {{2}};
+  result.routing.rows_by_worker = {{"worker-0", 5}};
+  result.routing.experts_by_worker = {{"worker-0", {{LayerId(1), ExpertId(2)}}}};
   const auto request = *parse({{"prompt", "a"}, {"return_routing", true}});
   EXPECT_TRUE(jobs_of(request)[0].return_experts);
   const json routing = completions_response({"", 1}, request, model_, {result})["choices"][0]["routing"];
-  EXPECT_EQ(routing["mode"], "exact");
+  EXPECT_EQ(routing["mode"], "gated");
+  EXPECT_EQ(routing["late"], 1);
   EXPECT_EQ(routing["agreement"], 0.75);
   EXPECT_EQ(routing["experts"]["encoder"], json({{0, -1}}));
   EXPECT_EQ(routing["rows_by_worker"]["worker-0"], 5);

@@ -16,7 +16,9 @@ RouterStatus example() {
   status.ready = true;
   status.processes = {{"worker-0", "expert-worker", 12, "ipc:///x", "ready", ""}};
   status.workers = {{"worker-0", 8, 1000, 2000, 50, 30, 10, "avx2"}};
-  status.agreement = {{0, 100, 90}, {1, 100, 70}};
+  status.agreement = {{.layer = 0, .routed = 200, .predicted = 150, .compared = 100, .agreed = 90, .late = 4},
+                      {.layer = 1, .routed = 200, .predicted = 150, .compared = 100, .agreed = 70}};
+  status.agreement[0].lead.add(std::chrono::milliseconds(3));
   status.resends_lost = 3;
   status.generation_tokens = 42;
   return status;
@@ -44,6 +46,9 @@ TEST(Status, HasTheKeysThatOthersRelyOn) {
   EXPECT_EQ(status["workers"][0]["memory_budget_bytes"], 2000);
   EXPECT_EQ(status["agreement"], 0.8);
   EXPECT_EQ(status["hit_rate"], 0.75);
+  EXPECT_EQ(status["late"], 4);
+  EXPECT_EQ(status["agreement_by_layer"][0]["lead_ms"]["mean"], 3.0);
+  EXPECT_TRUE(status["agreement_by_layer"][1]["lead_ms"].is_null());
 }
 
 TEST(Status, SharesOfNothingAreNull) {

@@ -151,12 +151,12 @@ TEST(SchedulerCore, AdmitsALongSequenceToAnEmptyQueue) {
 TEST(SchedulerCore, EndsAWaitingSequencePastItsDeadline) {
   SchedulerCore core({});
   submit(core, kA, 10, 0, kStart + seconds(1));
-  EXPECT_EQ(core.next_deadline(), kStart + seconds(1));
+  EXPECT_EQ(core.next_deadline(kStart), kStart + seconds(1));
   EXPECT_THAT(core.ended(kStart), IsEmpty());
   EXPECT_THAT(core.ended(kStart + seconds(1)), ElementsAre(EndedSequence{kA, ErrorCode::kDeadlineExceeded}));
   EXPECT_THAT(core.ended(kStart + seconds(2)), IsEmpty());
   EXPECT_EQ(core.waiting_tokens(), 0);
-  EXPECT_EQ(core.next_deadline(), kNever);
+  EXPECT_EQ(core.next_deadline(kStart), kNever);
 }
 
 TEST(SchedulerCore, EndsARunningSequencePastItsDeadlineAtTheEndOfItsStep) {

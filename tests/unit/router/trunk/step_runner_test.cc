@@ -152,7 +152,7 @@ TEST(StepRunner, ScoresThatAreNotFiniteAreAnErrorAndNoAnswer) {
 TEST(DropOverCapacity, CountsInTokenOrderWithinEachSequence) {
   std::vector<std::int32_t> experts{0, 0, 1, 0, /* next sequence */ 0, 0, 0};
   const std::vector<std::int64_t> rows{4, 3};
-  drop_over_capacity(experts, rows, 2, 2);
+  drop_over_capacity(experts, 1, rows, 2, 2);
   EXPECT_EQ(experts, (std::vector<std::int32_t>{0, 0, 1, -1, 0, 0, -1}));
 }
 
