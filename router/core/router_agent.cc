@@ -403,7 +403,10 @@ void RouterAgent::publish(TimePoint now) {
                               .state = "ready",
                               .detail = ""});
   std::size_t known = 0;
-  for (const auto& link : predictors_.links()) status.processes.push_back(link->status("predictor"));
+  for (const auto& link : predictors_.links()) {
+    status.processes.push_back(link->status("predictor"));
+    status.malformed_messages += link->malformed_messages();
+  }
   for (const auto& link : workers_.links()) {
     status.processes.push_back(link->status("expert-worker"));
     known += link->core().ready() ? 1 : 0;

@@ -75,11 +75,12 @@ class Process:
 class Cluster:
     """`with Cluster(model, workers=2) as cluster: cluster.complete([3, 4, 1])`."""
 
-    def __init__(self, model, workers=2, predictor=None, worker_flags=(), router_flags=()):
+    def __init__(self, model, workers=2, predictor=None, worker_flags=(), router_flags=(), predictor_command=None):
         self.model = str(model)
         self.folder = pathlib.Path(tempfile.mkdtemp(prefix="sida-"))
         self.worker_count = workers
         self.predictor_directory = predictor
+        self.predictor_command = predictor_command  # Another program: from its endpoint to its command line.
         self.worker_flags = list(worker_flags)
         self.router_flags = list(router_flags)
         self.workers = []
@@ -106,10 +107,13 @@ class Cluster:
         router = [PROGRAMS / "sida-router", "--model", self.model, "--port", "0", "--admin-port", "0"]
         for worker in self.workers:
             router += ["--worker", f"{worker.name}={self.endpoint(worker.name)}"]
-        if self.predictor_directory:
+        if self.predictor_command:
+            self.predictor = Process("predictor", self.predictor_command(self.endpoint("predictor")))
+        elif self.predictor_directory:
             self.predictor = Process("predictor", [
                 PROGRAMS / "sida-predictor", "--listen", self.endpoint("predictor"), "--model", self.model,
                 "--predictor", str(self.predictor_directory), "--name", "predictor-0"])
+        if self.predictor:
             router += ["--predictor-endpoint", self.endpoint("predictor")]
         self.router = Process("router", router + self.router_flags)
         ports = self.router.wait_for_line(r"ready port=(\d+) admin_port=(\d+)")
