@@ -3,6 +3,7 @@
 #include <nlohmann/json.hpp>
 
 #include "common/model/read_only_file.h"
+#include "predictor/hash/learned_hash.h"
 #include "predictor/hash/token_id_table.h"
 
 namespace sida::predictor {
@@ -11,7 +12,6 @@ namespace {
 using nlohmann::json;
 
 constexpr std::uint64_t kCardBytesMax = 1U << 20U;
-constexpr const char* kTableKind = "token_id_table";
 
 tl::unexpected<Error> invalid(const std::filesystem::path& file, const std::string& why) {
   return fail(ErrorCode::kInvalidModel, file.string() + ": " + why);
@@ -29,6 +29,26 @@ bool is_plain_file_name(const std::string& name) {
          name.find('\0') == std::string::npos;
 }
 
+// What to run for a predictor of this model.
+std::string training_commands(const ServedModel& model) {
+  const std::string at = model.directory == nullptr ? "MODEL" : model.directory->path().string();
+  return "sida trace --model " + at + " --file TEXT --out TRACE && sida train --model " + at +
+         " --trace TRACE --out DIR (docs/predictor.md)";
+}
+
+Result<std::unique_ptr<HashFunction>> open_learned(const std::filesystem::path& directory, const PredictorCard& card,
+                                                   const ServedModel& model) {
+  const std::filesystem::path path = directory / "predictor.json";
+  if (!card.fingerprint) return invalid(path, "'model.fingerprint' is missing");
+  SIDA_CHECK(model.directory != nullptr);
+  const json network = json::parse(card.network, nullptr, /*allow_exceptions=*/false);
+  auto shape = parse_network_shape(network, model_shape(model));
+  if (!shape) return fail_at(path.string(), std::move(shape).error());
+  auto opened = LearnedHash::open(directory / card.file, *shape, card.k, model);
+  if (!opened) return tl::unexpected(std::move(opened).error());
+  return std::move(*opened);
+}
+
 }  // namespace
 
 Result<PredictorCard> parse_predictor_card(const std::string& text, const std::filesystem::path& path) {
@@ -44,13 +64,14 @@ Result<PredictorCard> parse_predictor_card(const std::string& text, const std::f
     return invalid(path, "'k' must be a number from 1 to " + std::to_string(proto::kMaxExpertsPerToken));
   }
   card.k = static_cast<std::int64_t>(*k);
-  card.file = "table.safetensors";
+  card.file = card.kind == kTableKind ? "table.safetensors" : "weights.safetensors";
   if (root.contains("file")) {
     const auto* file = find<json::string_t>(root, "file");
     if (file == nullptr || !is_plain_file_name(*file))
       return invalid(path, "'file' must be the name of a file beside it");
     card.file = *file;
   }
+  if (root.contains("network")) card.network = root["network"].dump();
   const auto made_for = root.find("model");
   if (made_for != root.end() && made_for->is_object() && made_for->contains("fingerprint")) {
     const auto* fingerprint = find<json::string_t>(*made_for, "fingerprint");
@@ -61,7 +82,7 @@ Result<PredictorCard> parse_predictor_card(const std::string& text, const std::f
 }
 
 ServedModel served_model(const model::ModelDirectory& model) {
-  return {model.geometry(), model.config().vocab_size, model.config().num_experts, model.fingerprint()};
+  return {model.geometry(), model.config().vocab_size, model.config().num_experts, model.fingerprint(), &model};
 }
 
 Result<PredictorCard> read_predictor_card(const std::filesystem::path& directory) {
@@ -77,12 +98,16 @@ Result<std::unique_ptr<HashFunction>> open_hash_function(const std::filesystem::
   if (!card) return tl::unexpected(std::move(card).error());
   const std::filesystem::path path = directory / "predictor.json";
   if (card->fingerprint && *card->fingerprint != model::to_hex(model.fingerprint)) {
-    return fail(ErrorCode::kMismatch, path.string() + ": made for model " + card->fingerprint->substr(0, 12) +
-                                          ", but the model is " + model::to_hex(model.fingerprint).substr(0, 12) +
-                                          ": give --model and --predictor directories that belong together");
+    return fail(ErrorCode::kMismatch,
+                path.string() + ": made for model " + card->fingerprint->substr(0, 12) + ", but the model is " +
+                    model::to_hex(model.fingerprint).substr(0, 12) +
+                    ": give --model and --predictor directories that belong together, or train one: " +
+                    training_commands(model));
   }
+  if (card->kind == kLearnedKind) return open_learned(directory, *card, model);
   if (card->kind != kTableKind) {
-    return invalid(path, "unknown kind '" + card->kind + "'; this version knows " + kTableKind);
+    return invalid(path,
+                   "unknown kind '" + card->kind + "'; this version knows " + kTableKind + " and " + kLearnedKind);
   }
   auto table = TokenIdTable::open(directory / card->file, card->k, model);
   if (!table) return tl::unexpected(std::move(table).error());

@@ -20,6 +20,7 @@ struct ServedModel {
   std::int64_t vocab_size = 0;
   std::int64_t num_experts = 0;
   proto::Fingerprint fingerprint{};
+  const model::ModelDirectory* directory = nullptr;  // Outlives the opening. Null: only tables can be opened.
 };
 
 ServedModel served_model(const model::ModelDirectory& model);
@@ -30,6 +31,7 @@ struct PredictorCard {
   std::int64_t k = 0;
   std::string file;                        // Beside predictor.json.
   std::optional<std::string> fingerprint;  // Of the model that it was made for, 64 hexadecimal digits.
+  std::string network;                     // "network", as JSON text; empty: not there.
 };
 
 // `text` of the file at `path`. Errors: kInvalidModel naming file and key.
@@ -38,8 +40,12 @@ Result<PredictorCard> parse_predictor_card(const std::string& text, const std::f
 // kNotFound without the file; kInvalidModel, with the file and key named, when it is damaged.
 Result<PredictorCard> read_predictor_card(const std::filesystem::path& directory);
 
+// The kinds that predictor.json may name.
+inline constexpr const char* kTableKind = "token_id_table";
+inline constexpr const char* kLearnedKind = "learned";
+
 // The hash function, whatever its kind. kNotFound, kInvalidModel (damaged, or an unknown kind), kMismatch (made for
-// another model), each with what to do. Reads the whole directory; blocks on disk.
+// another model: the command that would train one), each with what to do. Reads the whole directory; blocks on disk.
 Result<std::unique_ptr<HashFunction>> open_hash_function(const std::filesystem::path& directory,
                                                          const ServedModel& model);
 

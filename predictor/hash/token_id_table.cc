@@ -20,15 +20,15 @@ class NoState final : public SequenceState {};
 }  // namespace
 
 Result<TokenIdTable> TokenIdTable::open(const std::filesystem::path& file, std::int64_t k, const ServedModel& model) {
-  auto opened = TableFile::open(file);
+  auto opened = PredictorFile::open(file);
   if (!opened) return tl::unexpected(std::move(opened).error());
   const TableShape shape{model.vocab_size, k, model.num_experts};
   std::vector<Layer> layers;
   for (std::int32_t index = 0; index < model.geometry.moe_layers(); ++index) {
     const std::string prefix = tensor_prefix(model.geometry, LayerId{index});
-    auto experts = opened->read_experts(prefix + "experts", shape);
+    auto experts = read_experts(*opened, prefix + "experts", shape);
     if (!experts) return tl::unexpected(std::move(experts).error());
-    auto confidences = opened->read_confidences(prefix + "confidence", shape);
+    auto confidences = read_confidences(*opened, prefix + "confidence", shape);
     if (!confidences) return tl::unexpected(std::move(confidences).error());
     layers.push_back({std::move(*experts), std::move(*confidences)});
   }

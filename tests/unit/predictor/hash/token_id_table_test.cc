@@ -108,7 +108,7 @@ TEST_F(TokenIdTableTest, RefusesAMissingLayer) {
 TEST_F(TokenIdTableTest, RefusesALayerThatTheModelDoesNotHave) {
   auto tensors = small_tables();
   tensors["decoder.3.experts"] = tensors["decoder.1.experts"];
-  expect_refused(tensors, "'decoder.3.experts': not a MoE layer");
+  expect_refused(tensors, "'decoder.3.experts': not of a predictor of this model");
 }
 
 TEST_F(TokenIdTableTest, RefusesAnotherVocabulary) {

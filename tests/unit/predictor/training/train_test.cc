@@ -1,0 +1,161 @@
+#include "predictor/training/train.h"
+
+#include <gmock/gmock.h>
+#include <gtest/gtest.h>
+
+#include <fstream>
+#include <nlohmann/json.hpp>
+#include <sstream>
+
+#include "predictor/hash/predictor_directory.h"
+#include "tests/support/temporary_directory.h"
+#include "tests/support/tiny_model.h"
+#include "tests/unit/predictor/training/tiny_trace.h"
+
+namespace sida::predictor {
+namespace {
+
+using testing::HasSubstr;
+
+class TrainTest : public testing::Test {
+ protected:
+  void SetUp() override {
+    test::write_model(directory_.path() / "model", test::tiny_blueprint());
+    auto model = model::ModelDirectory::open(directory_.path() / "model");
+    ASSERT_TRUE(model.has_value()) << model.error().message;
+    model_.emplace(std::move(*model));
+    write_trace(tiny_header(model_->fingerprint()));
+    options_.model = (directory_.path() / "model").string();
+    options_.traces = {trace_path().string()};
+    options_.out = (directory_.path() / "out").string();
+    options_.tokens = 12'000;
+    options_.batch_tokens = 200;
+    options_.rate = 0.01;
+    options_.copied_rate = 1;
+    options_.threads = 1;
+    options_.held_out = 0.2;
+    options_.measure_every = 20;
+  }
+  [[nodiscard]] std::filesystem::path trace_path() const { return directory_.path() / "tiny.trace"; }
+  void write_trace(const trace::TraceHeader& header) {
+    std::filesystem::remove(trace_path());
+    auto writer = trace::TraceWriter::create(trace_path(), header);
+    ASSERT_TRUE(writer.has_value()) << writer.error().message;
+    for (std::uint64_t i = 0; i < 200; ++i) ASSERT_TRUE(writer->append(tiny_sequence(header, i)).has_value());
+    ASSERT_TRUE(writer->finish().has_value());
+  }
+  // `steps`: stops after so many; 0: never.
+  Result<nlohmann::json> train_for(std::int64_t steps = 0) {
+    std::int64_t taken = 0;
+    return train(options_, {.say = [](const std::string&) {},
+                            .measured = [](const Measurement&) {},
+                            .stop = [&taken, steps] { return ++taken == steps; }});
+  }
+  static std::string bytes_of(const std::filesystem::path& path) {
+    std::ostringstream bytes;
+    bytes << std::ifstream(path, std::ios::binary).rdbuf();
+    return bytes.str();
+  }
+  [[nodiscard]] std::string weights() const {
+    return bytes_of(std::filesystem::path(options_.out) / "weights.safetensors");
+  }
+
+  test::TemporaryDirectory directory_;
+  std::optional<model::ModelDirectory> model_;
+  TrainingOptions options_;
+};
+
+double top1(const nlohmann::json& card, const char* stack) {
+  return card.at("held_out").at("short").at(stack).at("top1").get<double>();
+}
+
+TEST_F(TrainTest, LearnsRoutesThatFollowTheToken) {
+  options_.tokens = 40'000;
+  const auto card = train_for();
+  ASSERT_TRUE(card.has_value()) << card.error().message;
+  EXPECT_GT(top1(*card, "encoder"), 80);  // Chance is 33.
+  EXPECT_GT(top1(*card, "decoder"), 80);
+}
+
+TEST_F(TrainTest, LearnsThemWithTheOtherNetworksToo) {
+  options_.width = 16;
+  options_.blocks = 1;
+  auto card = train_for();
+  ASSERT_TRUE(card.has_value()) << card.error().message;
+  EXPECT_GT(top1(*card, "encoder"), 90);
+  options_.network = "published";
+  options_.out += "-published";
+  card = train_for();
+  ASSERT_TRUE(card.has_value()) << card.error().message;
+  EXPECT_GT(top1(*card, "encoder"), 60);
+}
+
+TEST_F(TrainTest, WritesAPredictorThatOpensWithItsModel) {
+  ASSERT_TRUE(train_for().has_value());
+  const auto function = open_hash_function(options_.out, served_model(*model_));
+  ASSERT_TRUE(function.has_value()) << function.error().message;
+  EXPECT_EQ((*function)->info().kind, "learned");
+  EXPECT_FALSE(std::filesystem::exists(std::filesystem::path(options_.out) / "checkpoint"));
+}
+
+TEST_F(TrainTest, GivesTheSameWeightsForTheSameSeed) {
+  options_.tokens = 4000;
+  ASSERT_TRUE(train_for().has_value());
+  const std::string first = weights();
+  ASSERT_TRUE(train_for().has_value());
+  EXPECT_EQ(weights(), first);
+  options_.seed = 2;
+  ASSERT_TRUE(train_for().has_value());
+  EXPECT_NE(weights(), first);
+}
+
+TEST_F(TrainTest, GoesOnFromItsCheckpointAsIfItHadNotBeenStopped) {
+  options_.tokens = 6000;
+  ASSERT_TRUE(train_for().has_value());
+  const std::string whole = weights();
+  options_.out += "-stopped";
+  const auto stopped = train_for(/*steps=*/15);
+  ASSERT_FALSE(stopped.has_value());
+  EXPECT_EQ(stopped.error().code, ErrorCode::kCancelled);
+  ASSERT_TRUE(train_for().has_value());
+  EXPECT_EQ(weights(), whole);
+}
+
+TEST_F(TrainTest, RefusesTheCheckpointOfAnotherTraining) {
+  ASSERT_FALSE(train_for(/*steps=*/15).has_value());
+  options_.seed = 77;
+  const auto trained = train_for();
+  ASSERT_FALSE(trained.has_value());
+  EXPECT_EQ(trained.error().code, ErrorCode::kMismatch);
+}
+
+TEST_F(TrainTest, RefusesATraceOfAnotherModel) {
+  model::Fingerprint other{};
+  other.fill(3);
+  write_trace(tiny_header(other));
+  const auto trained = train_for();
+  ASSERT_FALSE(trained.has_value());
+  EXPECT_EQ(trained.error().code, ErrorCode::kMismatch);
+  EXPECT_THAT(trained.error().message, HasSubstr("tiny.trace"));
+}
+
+TEST_F(TrainTest, RefusesADamagedTrace) {
+  std::fstream file(trace_path(), std::ios::in | std::ios::out | std::ios::binary);
+  file.seekp(500);
+  file.write("damage", 6);
+  file.close();
+  const auto trained = train_for();
+  ASSERT_FALSE(trained.has_value());
+  EXPECT_EQ(trained.error().code, ErrorCode::kInvalidModel);
+  EXPECT_THAT(trained.error().message, HasSubstr("tiny.trace"));
+}
+
+TEST(RateShare, RisesThenFalls) {
+  EXPECT_LT(rate_share(0), rate_share(0.005));
+  EXPECT_GT(rate_share(0.01), 0.99);
+  EXPECT_GT(rate_share(0.3), rate_share(0.7));
+  EXPECT_GT(rate_share(1), 0);
+}
+
+}  // namespace
+}  // namespace sida::predictor
