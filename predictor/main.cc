@@ -42,7 +42,7 @@ Result<void> run(const PredictorConfig& config) {
   spdlog::info("stopping signal={}", signal);
   stop.signal();
   thread.join();
-  spdlog::info("stopped sources={} steps={}", agent.core().counters().sources, agent.core().counters().steps);
+  spdlog::info("stopped {}", agent.summary(steady_now()));
   return {};
 }
 

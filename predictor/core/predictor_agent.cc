@@ -2,6 +2,7 @@
 
 #include <spdlog/spdlog.h>
 
+#include <algorithm>
 #include <array>
 #include <utility>
 
@@ -13,6 +14,8 @@ namespace {
 
 // Messages taken in one turn, so that a flood does not keep heartbeats and answers waiting.
 constexpr int kMessagesPerTurn = 256;
+// Between two lines that say what was predicted, where anything was.
+constexpr std::chrono::seconds kReportInterval{60};
 // A peer that sends nonsense fills no disk.
 constexpr std::chrono::seconds kMalformedLogInterval{1};
 
@@ -32,6 +35,7 @@ void PredictorAgent::run(int stop_descriptor) {
 
 bool PredictorAgent::turn(TimePoint now) {
   carry_out(core_.tick(now));
+  report(now);
   // The link is read after all else, since a send may take its wake-up away.
   const bool worked = work();
   return receive(now) || worked;
@@ -59,13 +63,18 @@ bool PredictorAgent::work() {
   std::vector<Source> sources;
   for (const SourceWork& source : work.sources) sources.push_back({source.tokens, source.k});
   std::vector<Predictions> predicted;
+  const TimePoint began = steady_now();
   for (Beginning& begun : function_->begin(sources)) {
     states_[work.sources[predicted.size()].key] = std::move(begun.state);
     predicted.push_back(std::move(begun.predictions));
   }
   std::vector<DecoderInput> inputs;
   for (const StepWork& step : work.steps) inputs.push_back({states_[step.key].get(), step.token, step.k});
-  carry_out(core_.finished(work, std::move(predicted), function_->advance(inputs)));
+  const TimePoint read = steady_now();
+  auto steps = function_->advance(inputs);
+  times_.sources += read - began;
+  times_.steps += steady_now() - read;
+  carry_out(core_.finished(work, std::move(predicted), std::move(steps)));
   return true;
 }
 
@@ -86,6 +95,30 @@ void PredictorAgent::send(const Send& action) {
   if (sent.error().code != ErrorCode::kUnavailable) return;  // Advice may be lost.
   carry_out(core_.router_gone(action.router));
   spdlog::info("router gone routers={}", core_.routers());
+}
+
+std::string PredictorAgent::summary(TimePoint now) const {
+  const auto micros = [](Duration time, std::uint64_t count) {
+    return count == 0
+               ? 0
+               : std::chrono::duration_cast<std::chrono::microseconds>(time).count() / static_cast<std::int64_t>(count);
+  };
+  const PredictorCounters& counters = core_.counters();
+  const Duration up = std::max<Duration>(now - began_, std::chrono::milliseconds(1));
+  return "sources=" + std::to_string(counters.sources) +
+         " source_us=" + std::to_string(micros(times_.sources, counters.sources)) +
+         " steps=" + std::to_string(counters.steps) +
+         " step_us=" + std::to_string(micros(times_.steps, counters.steps)) +
+         " busy_percent=" + std::to_string(100 * (times_.sources + times_.steps) / up);
+}
+
+void PredictorAgent::report(TimePoint now) {
+  if (now < next_report_) return;
+  next_report_ = now + kReportInterval;
+  const std::uint64_t progress = core_.counters().sources + core_.counters().steps;
+  if (progress == reported_progress_) return;
+  reported_progress_ = progress;
+  spdlog::info("predicted {}", summary(now));
 }
 
 void PredictorAgent::count_malformed(const Error& error, TimePoint now) {

@@ -3,12 +3,20 @@
 
 #include <map>
 #include <memory>
+#include <string>
 
+#include "common/runtime/clock.h"
 #include "common/transport/control_link.h"
 #include "predictor/core/predictor_core.h"
 #include "predictor/hash/hash_function.h"
 
 namespace sida::predictor {
+
+// Where the agent's time went, since start.
+struct PredictorTimes {
+  Duration sources{};  // Reading sources, all in all.
+  Duration steps{};    // Decoder tokens.
+};
 
 class PredictorAgent {
  public:
@@ -22,6 +30,8 @@ class PredictorAgent {
   bool turn(TimePoint now);
 
   [[nodiscard]] const PredictorCore& core() const { return core_; }
+  // "sources=12 source_us=410 steps=90 step_us=95 busy_percent=3": means since start. Its own thread, or after run().
+  [[nodiscard]] std::string summary(TimePoint now) const;
 
  private:
   bool receive(TimePoint now);
@@ -29,6 +39,7 @@ class PredictorAgent {
   void carry_out(const PredictorActions& actions);
   void send(const Send& action);
   void count_malformed(const Error& error, TimePoint now);
+  void report(TimePoint now);
 
   PredictorCore core_;
   std::unique_ptr<HashFunction> function_;
@@ -37,6 +48,10 @@ class PredictorAgent {
   std::uint64_t malformed_messages_ = 0;
   std::uint64_t unsent_messages_ = 0;
   TimePoint next_malformed_log_{};
+  TimePoint began_ = steady_now();
+  TimePoint next_report_{};
+  std::uint64_t reported_progress_ = 0;
+  PredictorTimes times_;
 };
 
 }  // namespace sida::predictor

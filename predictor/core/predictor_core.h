@@ -25,7 +25,8 @@ struct PredictorLimits {
   std::size_t state_bytes_max = 1U << 30U;          // As above: those untouched for longest make room.
   std::chrono::seconds sequence_idle_max{15 * 60};  // Then its state is dropped.
   std::size_t waiting_tokens_max = 1U << 20U;       // Predicts and Advances beyond are not answered.
-  std::size_t batch_tokens_max = 4096;              // A longer source is a batch of its own.
+  // A longer source is a batch of its own. More would not compute faster, but answer the first ones later.
+  std::size_t batch_tokens_max = 1024;
 };
 
 // How many tokens of a source one HashTableEntries carries: the first answer leaves early and fits an envelope,
