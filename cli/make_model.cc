@@ -20,6 +20,7 @@ struct MakeModelArguments {
   std::string dtype = "bf16";
   std::int64_t seed = 0;
   std::string format = "safetensors";
+  std::string routing = "gate";
 };
 
 config::Schema describe(MakeModelArguments& a) {
@@ -37,6 +38,8 @@ config::Schema describe(MakeModelArguments& a) {
   schema.integer("layers", a.layers, {0, 1024}, "layers of each stack").zero_means("as the model named");
   schema.choice("dtype", a.dtype, {"bf16", "fp16", "fp32"}, "of the stored weights");
   schema.integer("seed", a.seed, {0, INT64_MAX}, "equal seeds give equal weights");
+  schema.choice("routing", a.routing, {"gate", "hash"},
+                "who chooses experts: a gate, or a table by token id (Hash Layers)");
   schema.choice("format", a.format, {"safetensors", "bin"}, "of the weight files");
   schema.example("sida make-model /tmp/switch-base-64 --like switch-base-64 --dtype bf16");
   return schema;
@@ -66,6 +69,7 @@ Result<void> run(const MakeModelArguments& a) {
   blueprint->config.dtype = a.dtype == "bf16"   ? DType::kBFloat16
                             : a.dtype == "fp16" ? DType::kFloat16
                                                 : DType::kFloat32;
+  blueprint->config.hash_routing = a.routing == "hash";
   model::MakeModelOptions options;
   options.seed = static_cast<std::uint64_t>(a.seed);
   options.format = a.format == "bin" ? model::WeightFormat::kTorchCheckpoint : model::WeightFormat::kSafetensors;

@@ -37,7 +37,8 @@ bool has_prefix(const WeightFiles& weights, const std::string& prefix) {
 std::vector<bool> sparse_by_names(const WeightFiles& weights, Stack stack) {
   std::vector<bool> sparse;
   for (BlockPosition at{stack, 0}; at.block < kBlocksMax && has_prefix(weights, block_prefix(at)); ++at.block) {
-    sparse.push_back(weights.find(mlp_prefix(at) + "router.classifier.weight") != nullptr);
+    sparse.push_back(weights.find(mlp_prefix(at) + "router.classifier.weight") != nullptr ||
+                     weights.find(mlp_prefix(at) + std::string(kTokenExpertsName)) != nullptr);
   }
   return sparse;
 }
@@ -63,6 +64,11 @@ std::vector<bool> stack_sparsity(const WeightFiles& weights, Stack stack, std::i
   return sparse;
 }
 
+bool fits(DType dtype, bool integers) {
+  const bool integer = dtype == DType::kInt16 || dtype == DType::kInt32 || dtype == DType::kInt64;
+  return integers ? integer : dtype == DType::kFloat32 || dtype == DType::kBFloat16 || dtype == DType::kFloat16;
+}
+
 Result<const TensorInfo*> required(const WeightFiles& weights, bool tied, const RequiredTensor& tensor) {
   const TensorInfo* info = resolve(weights, tied, tensor.name);
   if (info == nullptr) {
@@ -76,9 +82,10 @@ Result<const TensorInfo*> required(const WeightFiles& weights, bool tied, const 
     return fail(ErrorCode::kInvalidModel, place + " has shape " + shape_text(info->shape) +
                                               ", the configuration asks for " + shape_text(tensor.shape));
   }
-  if (info->dtype != DType::kFloat32 && info->dtype != DType::kBFloat16 && info->dtype != DType::kFloat16) {
-    return fail(ErrorCode::kInvalidModel,
-                place + " has dtype " + std::string(name(info->dtype)) + "; fp32, bf16 and fp16 are supported");
+  if (!fits(info->dtype, tensor.integers)) {
+    return fail(ErrorCode::kInvalidModel, place + " has dtype " + std::string(name(info->dtype)) + "; " +
+                                              (tensor.integers ? "int16, int32 and int64" : "fp32, bf16 and fp16") +
+                                              " are supported");
   }
   return info;
 }

@@ -50,6 +50,7 @@ void add_config(Hash& hash, const ModelConfig& config) {
   hash.add("layer_norm_epsilon=" + hexadecimal(std::bit_cast<std::uint32_t>(config.layer_norm_epsilon), 8) + "\n");
   hash.add("tie_word_embeddings", config.tie_word_embeddings ? 1 : 0);
   hash.add("router_bias", config.router_bias ? 1 : 0);
+  if (config.hash_routing) hash.add("hash_routing", 1);  // Only there, so that other models keep their fingerprint.
 }
 
 void add_description(Hash& hash, const CanonicalTensor& tensor) {
@@ -63,7 +64,7 @@ void add_description(Hash& hash, const CanonicalTensor& tensor) {
 
 bool counts_by_value(std::string_view name) {
   return name == kSharedName || name == kEncoderEmbeddingName || name == kDecoderEmbeddingName || name == kLmHeadName ||
-         name.find(".router.classifier.") != name.npos;
+         name.find(".router.classifier.") != name.npos || name.ends_with(kTokenExpertsName);
 }
 
 Result<void> add_values(Hash& hash, const WeightFiles& weights, const TensorInfo& info) {

@@ -15,12 +15,13 @@ namespace sida::model {
 //   1. "sida-model-1\n";
 //   2. one line "key=value\n" each: vocab_size, d_model, d_kv, d_ff, num_heads, num_experts, num_buckets, max_distance,
 //      expert_capacity, layer_norm_epsilon (bits of the float as eight hexadecimal digits), tie_word_embeddings (0 or
-//      1), router_bias (0 or 1). Token ids are left out: they do not change what a step computes;
+//      1), router_bias (0 or 1), and hash_routing=1 for a model that has it. Token ids are left out: they do not change
+//      what a step computes;
 //   3. one line "name dtype size,size\n" for every tensor the model uses, by canonical name (geometry.h), sorted by
 //   name
 //      as bytes; dtype is fp32, bf16 or fp16;
 //   4. the bytes, as stored, of the embeddings (shared.weight, or the two embed_tokens and lm_head when untied) and of
-//      all router.classifier tensors, sorted by canonical name.
+//      all router.classifier and router.token_experts tensors, sorted by canonical name.
 // So file format, sharding, aliases and unused tensors do not matter; dtype and values of embedding and gates do.
 using Fingerprint = std::array<std::uint8_t, 32>;
 

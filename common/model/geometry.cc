@@ -12,8 +12,8 @@ class TensorList {
 
   [[nodiscard]] const Result<void>& status() const { return status_; }
 
-  void add(std::string name, std::vector<std::int64_t> shape) {
-    if (status_) status_ = visit_({std::move(name), std::move(shape)});
+  void add(std::string name, std::vector<std::int64_t> shape, bool integers = false) {
+    if (status_) status_ = visit_({std::move(name), std::move(shape), integers});
   }
 
   void add_norm(const std::string& name) { add(name + "layer_norm.weight", {config_.d_model}); }
@@ -32,8 +32,12 @@ class TensorList {
   void add_mlp(BlockPosition at, bool sparse) {
     const std::string prefix = mlp_prefix(at);
     if (!sparse) return add_ffn(prefix);
-    add(prefix + "router.classifier.weight", {config_.num_experts, config_.d_model});
-    if (config_.router_bias) add(prefix + "router.classifier.bias", {config_.num_experts});
+    if (config_.hash_routing) {
+      add(prefix + std::string(kTokenExpertsName), {config_.vocab_size}, /*integers=*/true);
+    } else {
+      add(prefix + "router.classifier.weight", {config_.num_experts, config_.d_model});
+    }
+    if (config_.router_bias && !config_.hash_routing) add(prefix + "router.classifier.bias", {config_.num_experts});
     for (std::int32_t e = 0; e < config_.num_experts && status_; ++e) add_ffn(expert_prefix(at, ExpertId(e)));
   }
 

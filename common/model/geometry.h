@@ -60,9 +60,14 @@ inline constexpr std::string_view kEncoderEmbeddingName = "encoder.embed_tokens.
 inline constexpr std::string_view kDecoderEmbeddingName = "decoder.embed_tokens.weight";
 inline constexpr std::string_view kLmHeadName = "lm_head.weight";
 
+// The experts of a layer that hash routing decides: an expert for every token id (Hash Layers, Roller et al. 2021,
+// arXiv 2106.04426). [vocab_size] int16, int32 or int64.
+inline constexpr std::string_view kTokenExpertsName = "router.token_experts";  // Behind mlp_prefix().
+
 struct RequiredTensor {
   std::string name;
   std::vector<std::int64_t> shape;
+  bool integers = false;  // Else fp32, bf16 or fp16.
 };
 
 using TensorVisitor = std::function<Result<void>(RequiredTensor)>;

@@ -36,7 +36,7 @@ std::int64_t sparse_count(std::int64_t layers, std::int64_t step) {
 // The keys of the released files.
 std::string config_json(const Blueprint& blueprint) {
   const ModelConfig& config = blueprint.config;
-  const nlohmann::ordered_json json{
+  nlohmann::ordered_json json{
       {"architectures", {"SwitchTransformersForConditionalGeneration"}},
       {"model_type", "switch_transformers"},
       {"is_encoder_decoder", true},
@@ -75,6 +75,7 @@ std::string config_json(const Blueprint& blueprint) {
       {"torch_dtype", torch_name(config.dtype)},
       {"use_cache", true},
   };
+  if (config.hash_routing) json["hash_routing"] = true;
   return json.dump(2) + "\n";
 }
 
@@ -92,7 +93,7 @@ std::vector<TensorToWrite> tensors_of(const Blueprint& blueprint) {
   std::vector<TensorToWrite> tensors;
   const auto added = visit_required_tensors(blueprint.config, geometry, [&](RequiredTensor tensor) -> Result<void> {
     tensors.push_back({.name = std::move(tensor.name),
-                       .dtype = blueprint.config.dtype,
+                       .dtype = tensor.integers ? DType::kInt16 : blueprint.config.dtype,
                        .shape = std::move(tensor.shape),
                        .aliases = {}});
     return {};
@@ -175,6 +176,7 @@ class ModelMaker {
   Result<void> write(const fs::path& directory) {
     SIDA_TRY(write_text(directory / "config.json", config_json(blueprint_)));
     SIDA_TRY(write_text(directory / "generation_config.json", generation_config_json(blueprint_.config)));
+    if (blueprint_.config.hash_routing) SIDA_TRY(write_predictor(directory));
     const bool safetensors = options_.format == WeightFormat::kSafetensors;
     const std::string stem = safetensors ? "model" : "pytorch_model";
     const std::string extension = safetensors ? ".safetensors" : ".bin";
@@ -186,6 +188,14 @@ class ModelMaker {
   }
 
  private:
+  // The routing tables are the hash function.
+  static Result<void> write_predictor(const fs::path& directory) {
+    std::error_code failed;
+    fs::create_directory(directory / "predictor", failed);
+    if (failed) return fail(ErrorCode::kIo, directory.string() + ": " + failed.message());
+    return write_text(directory / "predictor" / "predictor.json", "{\n  \"kind\": \"predefined\",\n  \"k\": 1\n}\n");
+  }
+
   Result<void> write_shard(const fs::path& directory, const Shard& shard) {
     auto writer = options_.format == WeightFormat::kSafetensors
                       ? create_safetensors(directory / shard.file, shard.tensors)
@@ -200,7 +210,12 @@ class ModelMaker {
     const std::uint64_t bytes = tensor.bytes();
     for (std::uint64_t done = 0; done < bytes; done += kPieceBytes) {
       const auto piece = std::span(buffer_).first(std::min<std::uint64_t>(kPieceBytes, bytes - done));
-      random_values(options_.seed, tensor.name, scale, done / bytes_per_element(tensor.dtype), tensor.dtype, piece);
+      const std::uint64_t first = done / bytes_per_element(tensor.dtype);
+      if (tensor.dtype == DType::kInt16) {
+        random_choices(options_.seed, tensor.name, blueprint_.config.num_experts, first, piece);
+      } else {
+        random_values(options_.seed, tensor.name, scale, first, tensor.dtype, piece);
+      }
       SIDA_TRY(writer.append(piece));
       bytes_done_ += piece.size();
       if (progress_ && !progress_(bytes_done_, bytes_total_)) {
@@ -231,6 +246,9 @@ Result<void> make_model(const std::filesystem::path& destination, const Blueprin
   if (!target.has_filename()) target = target.parent_path();  // Of "folder/".
   const fs::path folder = target.parent_path();
   std::error_code error;
+  if (blueprint.config.hash_routing && options.format != WeightFormat::kSafetensors) {
+    return fail(ErrorCode::kInvalidArgument, "hash routing is a table of integers, which only safetensors hold");
+  }
   if (fs::exists(target, error)) {
     return fail(ErrorCode::kInvalidArgument,
                 destination.string() + ": exists already; remove it or name another place");

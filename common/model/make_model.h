@@ -28,8 +28,8 @@ using MakeModelProgress = std::function<bool(std::uint64_t bytes_done, std::uint
 // DST.partial, and renames it when all is on disk. A checkpoint (.bin) holds all four names of a tied embedding, as the
 // released ones do; safetensors hold `shared.weight`. Equal values for equal seeds, whatever the format.
 // Blocks: a few seconds per GiB and core. Needs a few MiB of memory.
-// Errors: kInvalidArgument (destination or DST.partial exists), kIo (not enough space, said before anything is
-// written), kCancelled.
+// Errors: kInvalidArgument (destination or DST.partial exists, or hash routing in a checkpoint), kIo (not enough space,
+// said before anything is written), kCancelled.
 [[nodiscard]] Result<void> make_model(const std::filesystem::path& destination, const Blueprint& blueprint,
                                       const MakeModelOptions& options, const MakeModelProgress& progress);
 

@@ -169,6 +169,7 @@ void read_sizes(Keys& keys, DeclaredModel& model) {
   config.layer_norm_epsilon = static_cast<float>(keys.number("layer_norm_epsilon", 1e-6, 0.0, 1.0));
   config.tie_word_embeddings = keys.boolean("tie_word_embeddings", true);
   config.router_bias = keys.boolean("router_bias", false);
+  config.hash_routing = keys.boolean("hash_routing", false);  // sida's own key.
   model.num_layers = keys.integer("num_layers", 12, 1, kLayersMax);
   // Hugging Face's default is 12; an explicit null means as many as the encoder has.
   const std::int64_t decoder_default = keys.contains("num_decoder_layers") ? model.num_layers : 12;

@@ -27,6 +27,7 @@ struct ModelConfig {
   float layer_norm_epsilon = 1e-6F;
   bool tie_word_embeddings = true;
   bool router_bias = false;
+  bool hash_routing = false;  // A table by token id stands where others have a gate.
   std::int32_t pad_token_id = 0;
   std::vector<std::int32_t> eos_token_ids{1};
   std::int32_t decoder_start_token_id = 0;

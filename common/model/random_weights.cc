@@ -42,9 +42,9 @@ class Stream {
     return scale_.mean + ((at(index) & 1U) != 0 ? scale_.standard_deviation : -scale_.standard_deviation);
   }
 
- private:
   [[nodiscard]] std::uint64_t at(std::uint64_t index) const { return mixed(key_ + (index + 1) * 0x9e3779b97f4a7c15U); }
 
+ private:
   std::uint64_t key_;
   WeightScale scale_;
 };
@@ -97,6 +97,15 @@ void random_values(std::uint64_t seed, std::string_view name, WeightScale scale,
     fill_as(dtype, destination, first, [&](std::uint64_t index) { return stream.sign(index); });
   } else {
     fill_as(dtype, destination, first, [&](std::uint64_t index) { return stream.normal(index); });
+  }
+}
+
+void random_choices(std::uint64_t seed, std::string_view name, std::int64_t below, std::uint64_t first,
+                    std::span<std::byte> destination) {
+  const Stream stream(seed, name, {});
+  for (std::size_t i = 0; i < destination.size() / sizeof(std::int16_t); ++i) {
+    const auto choice = static_cast<std::int16_t>(stream.at(first + i) % static_cast<std::uint64_t>(below));
+    std::memcpy(destination.data() + i * sizeof choice, &choice, sizeof choice);
   }
 }
 

@@ -33,4 +33,9 @@ struct WeightScale {
 void random_values(std::uint64_t seed, std::string_view name, WeightScale scale, std::uint64_t first, DType dtype,
                    std::span<std::byte> destination);
 
+// Fills `destination` with int16 numbers from 0 to `below` - 1, by the same hash: value i of a tensor depends on seed,
+// name and i alone.
+void random_choices(std::uint64_t seed, std::string_view name, std::int64_t below, std::uint64_t first,
+                    std::span<std::byte> destination);
+
 }  // namespace sida::model

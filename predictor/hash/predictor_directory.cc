@@ -49,6 +49,16 @@ Result<std::unique_ptr<HashFunction>> open_learned(const std::filesystem::path& 
   return std::move(*opened);
 }
 
+Result<std::unique_ptr<HashFunction>> open_predefined(const std::filesystem::path& card, const ServedModel& model) {
+  if (model.directory == nullptr || !model.directory->config().hash_routing) {
+    return fail(ErrorCode::kMismatch,
+                card.string() + ": for models with hash routing, which this one has not: " + training_commands(model));
+  }
+  auto table = TokenIdTable::predefined(*model.directory);
+  if (!table) return tl::unexpected(std::move(table).error());
+  return std::make_unique<TokenIdTable>(std::move(*table));
+}
+
 }  // namespace
 
 Result<PredictorCard> parse_predictor_card(const std::string& text, const std::filesystem::path& path) {
@@ -105,9 +115,10 @@ Result<std::unique_ptr<HashFunction>> open_hash_function(const std::filesystem::
                     training_commands(model));
   }
   if (card->kind == kLearnedKind) return open_learned(directory, *card, model);
+  if (card->kind == kPredefinedKind) return open_predefined(path, model);
   if (card->kind != kTableKind) {
-    return invalid(path,
-                   "unknown kind '" + card->kind + "'; this version knows " + kTableKind + " and " + kLearnedKind);
+    return invalid(path, "unknown kind '" + card->kind + "'; this version knows " + kTableKind + ", " + kLearnedKind +
+                             " and " + kPredefinedKind);
   }
   auto table = TokenIdTable::open(directory / card->file, card->k, model);
   if (!table) return tl::unexpected(std::move(table).error());

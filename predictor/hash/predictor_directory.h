@@ -43,6 +43,7 @@ Result<PredictorCard> read_predictor_card(const std::filesystem::path& directory
 // The kinds that predictor.json may name.
 inline constexpr const char* kTableKind = "token_id_table";
 inline constexpr const char* kLearnedKind = "learned";
+inline constexpr const char* kPredefinedKind = "predefined";  // The tables of a model with hash routing.
 
 // The hash function, whatever its kind. kNotFound, kInvalidModel (damaged, or an unknown kind), kMismatch (made for
 // another model: the command that would train one), each with what to do. Reads the whole directory; blocks on disk.

@@ -4,6 +4,7 @@
 #include <cstring>
 #include <map>
 
+#include "common/model/token_experts.h"
 #include "predictor/hash/table_file.h"
 
 namespace sida::predictor {
@@ -41,6 +42,24 @@ Result<TokenIdTable> TokenIdTable::open(const std::filesystem::path& file, std::
                         .decoder_layers = model.geometry.decoder_moe_layers,
                         .k_max = static_cast<std::uint8_t>(k)};
   return TokenIdTable(std::move(info), model.vocab_size, std::move(layers));
+}
+
+Result<TokenIdTable> TokenIdTable::predefined(const model::ModelDirectory& model) {
+  const model::ModelGeometry& geometry = model.geometry();
+  std::vector<Layer> layers;
+  for (std::int32_t index = 0; index < geometry.moe_layers(); ++index) {
+    auto experts = model::read_token_experts(model, LayerId{index});
+    if (!experts) return tl::unexpected(std::move(experts).error());
+    std::vector<float> certain(experts->size(), 1.0F);
+    layers.push_back({std::move(*experts), std::move(certain)});
+  }
+  // The tables are part of the model, and so of its fingerprint.
+  HashFunctionInfo info{.kind = kPredefinedKind,
+                        .predictor = model.fingerprint(),
+                        .encoder_layers = geometry.encoder_moe_layers,
+                        .decoder_layers = geometry.decoder_moe_layers,
+                        .k_max = 1};
+  return TokenIdTable(std::move(info), model.config().vocab_size, std::move(layers));
 }
 
 Predictions TokenIdTable::look_up(std::span<const std::int32_t> tokens, std::size_t k, std::int32_t first,

@@ -18,6 +18,9 @@ class TokenIdTable final : public HashFunction {
   // [0, 1]. kNotFound, kIo, kInvalidModel with file and tensor named. At most 1 GiB is read.
   static Result<TokenIdTable> open(const std::filesystem::path& file, std::int64_t k, const ServedModel& model);
 
+  // The model's own routing tables, with confidence 1. The model has hash routing. kInvalidModel, kIo.
+  static Result<TokenIdTable> predefined(const model::ModelDirectory& model);
+
   [[nodiscard]] const HashFunctionInfo& info() const override { return info_; }
   std::vector<Beginning> begin(std::span<const Source> sources) override;
   std::vector<Predictions> advance(std::span<const DecoderInput> inputs) override;

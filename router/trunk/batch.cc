@@ -39,12 +39,15 @@ void add_row(float* sum, ConstRows rows, std::size_t row, float weight) {
 }  // namespace
 
 Batch::Batch(const ForwardContext& context, const StackWeights& stack, std::vector<BatchSequence> sequences,
-             const std::vector<std::int32_t>& tokens)
-    : context_(context), sequences_(std::move(sequences)), rows_(static_cast<std::int64_t>(tokens.size())) {
+             std::vector<std::int32_t> tokens)
+    : context_(context),
+      sequences_(std::move(sequences)),
+      rows_(static_cast<std::int64_t>(tokens.size())),
+      tokens_(std::move(tokens)) {
   const auto& config = context.weights.config();
   const std::int64_t inner = config.num_heads * config.d_kv;
   const DType dtype = context.weights.dtype();
-  hidden_ = embed(stack.embedding, tokens);
+  hidden_ = embed(stack.embedding, tokens_);
   normed_ = empty_rows(rows_, config.d_model, dtype);
   query_ = empty_rows(rows_, inner, dtype);
   key_ = empty_rows(rows_, inner, dtype);

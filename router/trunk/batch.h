@@ -22,10 +22,11 @@ class Batch {
  public:
   // The residual stream starts as the embeddings of `tokens`.
   Batch(const ForwardContext& context, const StackWeights& stack, std::vector<BatchSequence> sequences,
-        const std::vector<std::int32_t>& tokens);
+        std::vector<std::int32_t> tokens);
 
   [[nodiscard]] const std::vector<BatchSequence>& sequences() const { return sequences_; }
   [[nodiscard]] std::int64_t rows() const { return rows_; }
+  [[nodiscard]] const std::vector<std::int32_t>& tokens() const { return tokens_; }  // Of each row.
   [[nodiscard]] Rows hidden() const;  // The residual stream, fp32 [rows, d_model].
   [[nodiscard]] std::vector<std::int64_t> rows_per_sequence() const;
 
@@ -52,6 +53,7 @@ class Batch {
   const ForwardContext& context_;
   std::vector<BatchSequence> sequences_;
   std::int64_t rows_ = 0;
+  std::vector<std::int32_t> tokens_;
   at::Tensor hidden_;
   at::Tensor normed_;
   at::Tensor query_;

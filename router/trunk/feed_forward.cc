@@ -59,6 +59,17 @@ LayerPlan plan(const Batch& batch, LayerId layer) {
   return plan_layer(layer, sequences, batch.context().routing);
 }
 
+// Hash routing: the model's own table decides alone, with weight 1.
+LayerPlan plan_by_token(const Batch& batch, const FeedForwardWeights& weights) {
+  const auto rows = static_cast<std::size_t>(batch.rows());
+  LayerPlan plan{.k = 1, .experts = {}, .weights = std::vector<float>(rows, 1.0F)};
+  plan.by_table.assign(rows, 0);
+  for (const std::int32_t token : batch.tokens()) {
+    plan.experts.push_back(weights.token_experts[static_cast<std::size_t>(token)]);
+  }
+  return plan;
+}
+
 // The rows that the table leaves to the gate.
 void ask_gate(const Batch& batch, const FeedForwardWeights& weights, LayerPlan& plan, LayerRouting& routing) {
   if (plan.ask.empty()) return;
@@ -114,11 +125,12 @@ Task<Result<void>> feed_forward(Batch& batch, const FeedForwardWeights& weights,
   const auto& config = context.weights.config();
   LayerRouting layer{.layer = weights.layer, .began = steady_now()};
   layer.gate.assign(static_cast<std::size_t>(batch.rows()), -1);
-  LayerPlan routes = plan(batch, weights.layer);
+  const bool by_token = !weights.token_experts.empty();
+  LayerPlan routes = by_token ? plan_by_token(batch, weights) : plan(batch, weights.layer);
+  if (by_token) layer.gate = routes.experts;
   ask_gate(batch, weights, routes, layer);
   layer.served = routes.experts;
-  drop_over_capacity(layer.served, routes.k, batch.rows_per_sequence(), weights.classifier.outputs,
-                     config.expert_capacity);
+  drop_over_capacity(layer.served, routes.k, batch.rows_per_sequence(), config.num_experts, config.expert_capacity);
 
   const auto k = static_cast<std::int32_t>(routes.k);
   const at::Tensor expert_rows = empty_rows(batch.rows() * k, config.d_model, context.weights.dtype());

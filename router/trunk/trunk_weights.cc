@@ -6,6 +6,7 @@
 #include <string>
 #include <utility>
 
+#include "common/model/token_experts.h"
 #include "router/trunk/tensor_rows.h"
 
 namespace sida::router {
@@ -73,6 +74,7 @@ class TrunkLoader {
       return matrix(layer + "mlp.wo.weight", out.dense.wo);
     }
     out.layer = block.layer;
+    if (model_.config().hash_routing) return token_experts(block.layer, out.token_experts);
     const std::string router = layer + "mlp.router.classifier.";
     if (model_.config().router_bias) SIDA_TRY(vector(router + "bias", out.router_bias));
     return matrix(model_.tensor(router + "weight"), DType::kFloat32, out.classifier);
@@ -94,6 +96,14 @@ class TrunkLoader {
     if (!values) return tl::unexpected(std::move(values).error());
     out = std::move(*values);
     weights_.bytes_ += out.size() * sizeof(float);
+    return {};
+  }
+
+  Result<void> token_experts(LayerId layer, std::vector<std::int16_t>& out) {
+    auto experts = model::read_token_experts(model_, layer);
+    if (!experts) return tl::unexpected(std::move(experts).error());
+    out = std::move(*experts);
+    weights_.bytes_ += out.size() * sizeof(std::int16_t);
     return {};
   }
 

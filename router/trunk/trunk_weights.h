@@ -28,6 +28,8 @@ struct FeedForwardWeights {
   LayerId layer{-1};               // Of a sparse block; -1 when dense.
   PackedMatrix classifier;         // Sparse: [experts, d_model], fp32.
   std::vector<float> router_bias;  // Sparse: [experts], or empty.
+  // Sparse with hash routing: [vocab_size], each token id's expert, and no classifier. Else empty.
+  std::vector<std::int16_t> token_experts;
   [[nodiscard]] bool sparse() const { return layer.value >= 0; }
 };
 

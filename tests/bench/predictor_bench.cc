@@ -86,8 +86,6 @@ void encode(benchmark::State& state, const Setting& setting) {
   const std::vector<std::int32_t> source = text(state.range(0));
   const std::vector<std::span<const std::int32_t>> sources(static_cast<std::size_t>(state.range(1)), source);
   for (auto _ : state) benchmark::DoNotOptimize(made.network().encode(sources));
-  state.counters["us_per_source"] = benchmark::Counter(static_cast<double>(state.iterations() * state.range(1)) / 1e6,
-                                                       benchmark::Counter::kIsRate | benchmark::Counter::kInvert);
 }
 
 void decode(benchmark::State& state, const Setting& setting) {

