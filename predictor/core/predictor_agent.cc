@@ -58,24 +58,44 @@ bool PredictorAgent::receive(TimePoint now) {
 }
 
 bool PredictorAgent::work() {
-  const Work work = core_.take_work();
+  Work work = core_.take_work();
   if (work.empty()) return false;
+  // Sources are answered before the steps of the same batch are computed.
+  const Work steps{{}, std::exchange(work.steps, {})};
+  read_sources(work);
+  take_steps(steps);
+  return true;
+}
+
+void PredictorAgent::read_sources(const Work& work) {
+  if (work.sources.empty()) return;
+  const TimePoint began = steady_now();
   std::vector<Source> sources;
   for (const SourceWork& source : work.sources) sources.push_back({source.tokens, source.k});
   std::vector<Predictions> predicted;
-  const TimePoint began = steady_now();
   for (Beginning& begun : function_->begin(sources)) {
     states_[work.sources[predicted.size()].key] = std::move(begun.state);
     predicted.push_back(std::move(begun.predictions));
   }
+  times_.sources += steady_now() - began;
+  carry_out(core_.finished(work, std::move(predicted), {}));
+}
+
+void PredictorAgent::take_steps(const Work& work) {
+  // A router that went while its sources were answered has taken its states along.
+  Work due;
   std::vector<DecoderInput> inputs;
-  for (const StepWork& step : work.steps) inputs.push_back({states_[step.key].get(), step.token, step.k});
-  const TimePoint read = steady_now();
-  auto steps = function_->advance(inputs);
-  times_.sources += read - began;
-  times_.steps += steady_now() - read;
-  carry_out(core_.finished(work, std::move(predicted), std::move(steps)));
-  return true;
+  for (const StepWork& step : work.steps) {
+    const auto state = states_.find(step.key);
+    if (state == states_.end()) continue;
+    inputs.push_back({state->second.get(), step.token, step.k});
+    due.steps.push_back(step);
+  }
+  if (inputs.empty()) return;
+  const TimePoint began = steady_now();
+  std::vector<Predictions> predicted = function_->advance(inputs);
+  times_.steps += steady_now() - began;
+  carry_out(core_.finished(due, {}, std::move(predicted)));
 }
 
 void PredictorAgent::carry_out(const PredictorActions& actions) {

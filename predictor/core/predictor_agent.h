@@ -36,6 +36,8 @@ class PredictorAgent {
  private:
   bool receive(TimePoint now);
   bool work();
+  void read_sources(const Work& work);
+  void take_steps(const Work& work);
   void carry_out(const PredictorActions& actions);
   void send(const Send& action);
   void count_malformed(const Error& error, TimePoint now);

@@ -46,6 +46,7 @@ TEST(GoldenModels, HoldFiniteValues) {
   for (const fs::path& path : golden_models()) {
     const auto weights = WeightFiles::open(path).value();
     for (const auto& [name, info] : weights.tensors()) {
+      if (info.dtype == DType::kInt32) continue;  // A table of experts.
       const auto values = weights.read_as_fp32(info);
       ASSERT_TRUE(values.has_value()) << values.error().message;
       for (const float value : *values) ASSERT_LT(std::abs(value), 1000.0F) << path << " " << name;
