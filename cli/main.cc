@@ -19,6 +19,7 @@ constexpr std::array kVerbs{
     Verb{"serve", serve, "run a whole cluster on this host"},
     Verb{"generate", generate, "answer one prompt"},
     Verb{"score", score, "log-probabilities and perplexity of a target"},
+    Verb{"trace", trace, "record what the gates decide about texts"},
     Verb{"make-model", make_model, "write a model of random weights"},
     Verb{"train", train, "learn a hash function from recorded routes"},
     Verb{"check", check, "look a model directory over"},

@@ -14,6 +14,7 @@ using Arguments = std::vector<std::string>;
 int serve(const Arguments& arguments);
 int generate(const Arguments& arguments);
 int score(const Arguments& arguments);
+int trace(const Arguments& arguments);
 int make_model(const Arguments& arguments);
 int train(const Arguments& arguments);
 int check(const Arguments& arguments);

@@ -38,6 +38,7 @@ int exit_code(ErrorCode code) {
     case ErrorCode::kInvalidArgument:
       return 2;
     case ErrorCode::kInvalidModel:
+    case ErrorCode::kMismatch:
       return 3;
     default:
       return 1;

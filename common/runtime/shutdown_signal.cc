@@ -40,6 +40,13 @@ std::string wait_for_shutdown_signal() {
   return name_of(static_cast<std::uint32_t>(received));
 }
 
+std::optional<std::string> poll_shutdown_signal() {
+  const sigset_t signals = shutdown_signals();
+  constexpr timespec kNow{};
+  const int received = sigtimedwait(&signals, nullptr, &kNow);
+  return received > 0 ? std::optional(name_of(static_cast<std::uint32_t>(received))) : std::nullopt;
+}
+
 std::optional<std::string> wait_for_shutdown_signal(int descriptor) {
   const sigset_t signals = shutdown_signals();
   const int arrivals = signalfd(-1, &signals, SFD_CLOEXEC | SFD_NONBLOCK);

@@ -14,4 +14,7 @@ std::string wait_for_shutdown_signal();
 // The same, or nothing once `descriptor` is readable.
 std::optional<std::string> wait_for_shutdown_signal(int descriptor);
 
+// Does not block: the name of one that has come, and is taken by this; nothing when none has.
+std::optional<std::string> poll_shutdown_signal();
+
 }  // namespace sida

@@ -16,6 +16,7 @@
 #include "common/base/result.h"
 #include "common/proto/messages.h"
 #include "common/runtime/clock.h"
+#include "router/core/gate_record.h"
 #include "router/core/lead_times.h"
 #include "router/routing/routing_mode.h"
 
@@ -78,6 +79,8 @@ struct RoutingReport {
   ExpertWeights decoder_weights;
   std::map<std::string, std::uint64_t> rows_by_worker;
   std::map<std::string, std::set<ExpertKey>> experts_by_worker;  // Filled when the job asked for it.
+  std::vector<GateRecord> encoder_gates;                         // Per MoE layer; filled when the job asked for it.
+  std::vector<GateRecord> decoder_gates;
 };
 
 struct JobResult {
@@ -94,6 +97,7 @@ struct Job {
   std::variant<GenerateJob, ScoreJob> work;
   bool return_experts = false;
   std::optional<RoutingMode> routing;  // Nothing: the router's default.
+  bool return_gates = false;
   TimePoint deadline = TimePoint::max();
   proto::TraceContext trace;
   // Called once per token as it is sampled, before `done`; may be empty. Same thread and rules.

@@ -210,8 +210,12 @@ void RouterAgent::start_step(TimePoint now) {
 NewSequence RouterAgent::new_sequence(SequenceId id) const {
   const Running& running = running_.at(id);
   const Job& job = running.job;
-  NewSequence sequence{
-      .id = id, .source = source_of(job), .sampling = {}, .target = {}, .routing = running.result.routing.mode};
+  NewSequence sequence{.id = id,
+                       .source = source_of(job),
+                       .sampling = {},
+                       .target = {},
+                       .routing = running.result.routing.mode,
+                       .record_gates = job.return_gates};
   if (const auto* generate = std::get_if<GenerateJob>(&job.work)) sequence.sampling = generate->sampling;
   if (const auto* score = std::get_if<ScoreJob>(&job.work)) sequence.target = score->target_ids;
   return sequence;

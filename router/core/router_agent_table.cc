@@ -63,6 +63,8 @@ void RouterAgent::take_routing(Running& running, const SequenceOutcome& outcome)
   ExpertWeights& weights = outcome.decoded ? report.decoder_weights : report.encoder_weights;
   if (experts.size() < outcome.routing.size()) experts.resize(outcome.routing.size());
   if (weights.size() < outcome.routing.size()) weights.resize(outcome.routing.size());
+  std::vector<GateRecord>& gates = outcome.decoded ? report.decoder_gates : report.encoder_gates;
+  if (running.job.return_gates && gates.size() < outcome.routing.size()) gates.resize(outcome.routing.size());
   for (std::size_t index = 0; index < outcome.routing.size(); ++index) {
     const SequenceRouting& layer = outcome.routing[index];
     tracker_.used(outcome.id,
@@ -74,6 +76,7 @@ void RouterAgent::take_routing(Running& running, const SequenceOutcome& outcome)
                    .taken = running.by_table() ? running.table_taken : layer.began},
                   report);
     report_workers(report, layer, running.job.return_experts);
+    if (running.job.return_gates) gates[index].append(layer.gates);
     if (!running.job.return_experts) continue;
     for (std::size_t row = 0; row < layer.gate.size(); ++row) {
       experts[index].push_back(layer.served[row * layer.k]);

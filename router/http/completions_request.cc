@@ -180,6 +180,8 @@ ApiResult<CompletionsRequest> parse_completions(const nlohmann::json& body, cons
   request.sampling.logprobs = static_cast<std::int32_t>(fields.integer("logprobs", 0, 0, 5));
   request.routing = read_routing(fields);
   request.return_routing = fields.boolean("return_routing", false);
+  request.return_gates = read_return_gates(fields, request.routing);
+  request.return_routing |= request.return_gates;
   request.return_token_ids = fields.boolean("return_token_ids", false);
   request.stream = fields.boolean("stream", false);
   request.stream_usage = read_stream_usage(fields, request.stream);
@@ -194,6 +196,11 @@ ApiResult<CompletionsRequest> parse_completions(const nlohmann::json& body, cons
     return tl::unexpected<ApiError>(prompts.error());
   }
   request.prompts = *std::move(prompts);
+  // Kilobytes per token: a request with many prompts would hold gigabytes.
+  if (request.return_gates &&
+      (request.stream || request.prompts.size() * static_cast<std::size_t>(request.choices_per_prompt) > 1)) {
+    return refuse("return_gates", "return_gates takes one prompt with n of 1, not streamed");
+  }
   return request;
 }
 
@@ -207,6 +214,7 @@ std::vector<Job> jobs_of(const CompletionsRequest& request) {
       job.work = std::move(generate);
       job.return_experts = request.return_routing;
       job.routing = request.routing;
+      job.return_gates = request.return_gates;
       jobs.push_back(std::move(job));
     }
   }

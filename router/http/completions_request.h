@@ -22,6 +22,7 @@ struct CompletionsRequest {
   bool want_logprobs = false;
   std::optional<RoutingMode> routing;  // Nothing: the router's default.
   bool return_routing = false;
+  bool return_gates = false;  // Then also return_routing; of one prompt with one choice, not streamed.
   bool return_token_ids = false;
   bool stream = false;
   bool stream_usage = false;  // `stream_options.include_usage`.

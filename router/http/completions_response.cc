@@ -3,6 +3,8 @@
 #include <algorithm>
 #include <string_view>
 
+#include "router/http/gates_json.h"
+
 namespace sida::router {
 namespace {
 
@@ -129,19 +131,21 @@ nlohmann::json routing_json(const RoutingReport& report) {
   if (report.compared > 0) {
     agreement = static_cast<double>(report.agreed) / static_cast<double>(report.compared);
   }
-  return {{"mode", name(report.mode)},
-          {"routed", report.routed},
-          {"predicted", report.predicted},
-          {"late", report.late},
-          {"by_table", report.by_table},
-          {"compared", report.compared},
-          {"hits", report.agreed},
-          {"agreement", agreement},
-          {"rows_by_worker", report.rows_by_worker},
-          {"experts",
-           {{"encoder", report.encoder_experts},
-            {"decoder", report.decoder_experts},
-            {"by_worker", by_worker_json(report)}}}};
+  nlohmann::json json{{"mode", name(report.mode)},
+                      {"routed", report.routed},
+                      {"predicted", report.predicted},
+                      {"late", report.late},
+                      {"by_table", report.by_table},
+                      {"compared", report.compared},
+                      {"hits", report.agreed},
+                      {"agreement", agreement},
+                      {"rows_by_worker", report.rows_by_worker},
+                      {"experts",
+                       {{"encoder", report.encoder_experts},
+                        {"decoder", report.decoder_experts},
+                        {"by_worker", by_worker_json(report)}}}};
+  if (!report.encoder_gates.empty() || !report.decoder_gates.empty()) json["gates"] = gates_json(report);
+  return json;
 }
 
 }  // namespace sida::router

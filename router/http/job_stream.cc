@@ -51,12 +51,17 @@ net::awaitable<JobEvent> JobStream::next() {
     wake_.expires_at(net::steady_timer::time_point::max());
     co_await wake_.async_wait(net::redirect_error(net::use_awaitable, woken));
   }
+  co_return take();
+}
+
+// Apart from next(), since GCC 12 takes the destructor of an event in a coroutine's frame for a wrong delete.
+JobEvent JobStream::take() {
   JobEvent event = std::move(events_.front());
   events_.pop_front();
   if (std::holds_alternative<JobEnded>(event)) {
     --running_;
   }
-  co_return event;
+  return event;
 }
 
 void JobStream::cancel(std::size_t job) {

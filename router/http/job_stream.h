@@ -45,6 +45,7 @@ class JobStream {
  private:
   static void add_callbacks(const std::shared_ptr<JobStream>& stream, std::size_t index, Job& job, bool want_tokens);
   void push(JobEvent event);
+  JobEvent take();
 
   struct State {
     RequestId request;

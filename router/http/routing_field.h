@@ -17,4 +17,14 @@ inline std::optional<RoutingMode> read_routing(JsonFields& fields) {
   return mode;
 }
 
+// `return_gates`: what the gates think is told where they choose, so it makes `routing` exact and refuses another.
+inline bool read_return_gates(JsonFields& fields, std::optional<RoutingMode>& routing) {
+  if (!fields.boolean("return_gates", false)) return false;
+  if (routing.value_or(RoutingMode::kExact) != RoutingMode::kExact) {
+    fields.problem({400, "invalid_argument", "return_gates needs routing exact", "return_gates"});
+  }
+  routing = RoutingMode::kExact;
+  return true;
+}
+
 }  // namespace sida::router

@@ -38,6 +38,8 @@ ApiResult<ScoreRequest> parse_score(const nlohmann::json& body, const ServedMode
   ScoreRequest request;
   request.routing = read_routing(fields);
   request.return_routing = fields.boolean("return_routing", false);
+  request.return_gates = read_return_gates(fields, request.routing);
+  request.return_routing |= request.return_gates;
   const auto* prompt = fields.any("prompt");
   const auto* target = fields.any("target");
   if (auto done = fields.finish(); !done) {
@@ -60,6 +62,7 @@ Job job_of(const ScoreRequest& request) {
   job.work = request.work;
   job.return_experts = request.return_routing;
   job.routing = request.routing;
+  job.return_gates = request.return_gates;
   return job;
 }
 

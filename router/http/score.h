@@ -15,6 +15,7 @@ struct ScoreRequest {
   ScoreJob work;
   std::optional<RoutingMode> routing;  // Nothing: the router's default.
   bool return_routing = false;
+  bool return_gates = false;  // Then also return_routing.
 };
 
 // `prompt` and `target`: each a string (end token appended) or a list of token ids (taken as they are).

@@ -7,6 +7,7 @@
 #include "router/routing/expert_weights.h"
 #include "router/routing/layer_plan.h"
 #include "router/trunk/batch.h"
+#include "router/trunk/record_gate.h"
 #include "router/trunk/tensor_rows.h"
 
 namespace sida::router {
@@ -80,6 +81,9 @@ void ask_gate(const Batch& batch, const FeedForwardWeights& weights, LayerPlan& 
     plan.experts[row * plan.k] = gated.experts[index];
     plan.weights[row * plan.k] = gated.weights[index];
   }
+  if (batch.context().record_gates) {
+    routing.gates = record_gate(routing.gate.size(), plan.ask, gated.experts, gated.probabilities);
+  }
 }
 
 // The rows that have left by the table: how the gate would have chosen and, where that is wanted, their weights.
@@ -128,6 +132,9 @@ Task<Result<void>> feed_forward(Batch& batch, const FeedForwardWeights& weights,
   const bool by_token = !weights.token_experts.empty();
   LayerPlan routes = by_token ? plan_by_token(batch, weights) : plan(batch, weights.layer);
   if (by_token) layer.gate = routes.experts;
+  if (by_token && context.record_gates) {
+    layer.gates = record_certain(routes.experts, static_cast<std::size_t>(config.num_experts));
+  }
   ask_gate(batch, weights, routes, layer);
   layer.served = routes.experts;
   drop_over_capacity(layer.served, routes.k, batch.rows_per_sequence(), config.num_experts, config.expert_capacity);

@@ -13,6 +13,7 @@
 
 #include "common/compute/backend.h"
 #include "common/model/model_directory.h"
+#include "router/core/gate_record.h"
 #include "router/routing/routing_options.h"
 #include "router/trunk/experts.h"
 #include "router/trunk/sequence_state.h"
@@ -31,6 +32,7 @@ struct LayerRouting {
   std::vector<std::int32_t> served;    // [rows, k], best first; -1: none, or capacity dropped the row.
   std::vector<float> weights;          // [rows, k], what scaled their answers.
   std::vector<WorkerId> served_by;     // [rows, k]
+  GateRecord gates;                    // Empty unless the context asks for it.
 };
 
 // Sees intermediate values, for golden tests. Views are valid during the call.
@@ -51,6 +53,7 @@ struct ForwardContext {
   TimePoint deadline = TimePoint::max();
   ForwardObserver* observer = nullptr;
   RoutingOptions routing = {};
+  bool record_gates = false;
 };
 
 struct EncodeOutput {

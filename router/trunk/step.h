@@ -12,6 +12,7 @@
 #include "common/base/result.h"
 #include "common/proto/messages.h"
 #include "common/runtime/clock.h"
+#include "router/core/gate_record.h"
 #include "router/core/request.h"
 #include "router/dispatch/dispatch_core.h"
 #include "router/routing/routing_mode.h"
@@ -26,6 +27,7 @@ struct NewSequence {
   SamplingParams sampling;           // Of a generating sequence.
   std::vector<std::int32_t> target;  // Not empty: teacher-forced scoring of these.
   RoutingMode routing = RoutingMode::kExact;
+  bool record_gates = false;
 };
 
 // One turn of the trunk: encoder work and decoder steps of several sequences, mixed.
@@ -63,6 +65,7 @@ struct SequenceRouting {
   std::vector<std::int32_t> served;    // [rows, k], best first; -1: none, or capacity dropped the row.
   std::vector<float> weights;          // [rows, k], what scaled their answers.
   std::vector<WorkerId> served_by;     // [rows, k]
+  GateRecord gates;                    // Of a sequence that asked for it, and perhaps of others in its step.
 };
 
 struct SequenceOutcome {

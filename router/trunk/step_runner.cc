@@ -28,7 +28,8 @@ std::vector<SequenceRouting> routing_of(const std::vector<LayerRouting>& layers,
                        .by_table = cut(layer.by_table, 1),
                        .served = cut(layer.served, layer.k),
                        .weights = cut(layer.weights, layer.k),
-                       .served_by = cut(layer.served_by, layer.k)});
+                       .served_by = cut(layer.served_by, layer.k),
+                       .gates = layer.gates.cut(first, rows)});
   }
   return routing;
 }
@@ -65,6 +66,7 @@ void StepRunner::add_sequence(NewSequence&& sequence) {
   added->sampling = std::move(sequence.sampling);
   added->target = std::move(sequence.target);
   added->state.routing = sequence.routing;
+  added->record_gates = sequence.record_gates;
   sequences_[sequence.id] = std::move(added);
 }
 
@@ -92,6 +94,7 @@ void StepRunner::start(TrunkStep step) {
     SIDA_CHECK(found != sequences_.end());
     SequenceState& state = found->second->state;
     running.decode.push_back(&state);
+    running.context.record_gates |= found->second->record_gates;
     running.decode_rows.push_back(state.decoder_tokens.size() - static_cast<std::size_t>(state.cached()));
     take_table(running, state, running.decode_rows.back());
   }
@@ -100,6 +103,7 @@ void StepRunner::start(TrunkStep step) {
     add_sequence(std::move(sequence));
     SequenceState& state = sequences_.at(id)->state;
     running.encode.push_back(&state);
+    running.context.record_gates |= sequences_.at(id)->record_gates;
     take_table(running, state, state.source.size());
   }
   if (!running.encode.empty()) running.encode_task.emplace(encode(running.context, running.encode)).start();

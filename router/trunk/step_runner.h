@@ -39,6 +39,7 @@ class StepRunner {
     std::vector<std::int32_t> target;
     std::vector<std::int32_t> end_tokens;
     std::int64_t generated = 0;
+    bool record_gates = false;
   };
   struct Running;
 

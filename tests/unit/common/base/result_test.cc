@@ -28,6 +28,7 @@ TEST(Result, FailAtPutsThePlaceInFront) {
 TEST(Result, ExitCodesFollowTheKindOfError) {
   EXPECT_EQ(exit_code(ErrorCode::kInvalidArgument), 2);
   EXPECT_EQ(exit_code(ErrorCode::kInvalidModel), 3);
+  EXPECT_EQ(exit_code(ErrorCode::kMismatch), 3);
   EXPECT_EQ(exit_code(ErrorCode::kUnavailable), 1);
 }
 

@@ -239,6 +239,30 @@ TEST_F(Completions, AgreementIsNullWhenNothingWasPredicted) {
   EXPECT_TRUE(routing_json({})["agreement"].is_null());
 }
 
+TEST_F(Completions, GatesAreReportedOnRequest) {
+  const auto request = *parse({{"prompt", "a"}, {"return_gates", true}});
+  EXPECT_TRUE(jobs_of(request)[0].return_gates);
+  EXPECT_EQ(jobs_of(request)[0].routing, RoutingMode::kExact);
+  EXPECT_TRUE(jobs_of(request)[0].return_experts) << "without which nobody knows what was dropped";
+  JobResult result = result_of("h", FinishReason::kLength);
+  result.routing.encoder_gates = {{2, {1}, {1, 0}, {0.5F, 0.25F}}};
+  const json gates = completions_response({"", 1}, request, model_, {result})["choices"][0]["routing"]["gates"];
+  EXPECT_EQ(gates,
+            json({{"top", 2},
+                  {"encoder", {{{"choice", "AQA="}, {"experts", "AQAAAA=="}, {"probabilities", "AAAAPwAAgD4="}}}},
+                  {"decoder", json::array()}}));
+  EXPECT_FALSE(routing_json({}).contains("gates"));
+}
+
+TEST_F(Completions, GatesAreOfOneChoiceThatIsNotStreamed) {
+  for (const json& more :
+       {json({{"n", 2}}), json({{"stream", true}}), json({{"routing", "gated"}}), json({{"prompt", {"a", "b"}}})}) {
+    json body{{"prompt", "a"}, {"return_gates", true}};
+    body.update(more);
+    EXPECT_EQ(parse(body).error().param, "return_gates") << more;
+  }
+}
+
 using Score = Completions;
 
 TEST_F(Score, TakesTextOrIdsOnEitherSide) {
