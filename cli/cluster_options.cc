@@ -28,7 +28,7 @@ std::vector<std::string> routing_arguments(const ClusterOptions& o) {
           "--agreement-share",   std::to_string(o.agreement_share)};
 }
 
-void describe_cluster(config::Schema& schema, ClusterOptions& o, bool model_required) {
+void describe_cluster(config::Schema& schema, ClusterOptions& o, bool model_required, bool with_predictor) {
   auto& model = schema.text("model", o.model, "model directory, as Hugging Face writes it").placeholder("DIR");
   if (model_required) {
     model.required();
@@ -41,10 +41,12 @@ void describe_cluster(config::Schema& schema, ClusterOptions& o, bool model_requ
   schema.size("expert-memory", o.expert_memory_bytes, "bytes of experts that all workers hold together")
       .zero_means("all that fits");
   describe_routing(schema, o);
-  schema
-      .text("predictor", o.predictor,
-            "predictor directory; none: no prediction; auto: the model directory's predictor/, if there is one")
-      .placeholder("DIR|none");
+  if (with_predictor) {
+    schema
+        .text("predictor", o.predictor,
+              "predictor directory; none: no prediction; auto: the model directory's predictor/, if there is one")
+        .placeholder("DIR|none");
+  }
   schema.choice("dtype", o.dtype, {"auto", "fp32", "bf16"}, "computing type; auto: the checkpoint's, fp16 as fp32");
   schema.text("served-model-name", o.served_model_name, "name in the API; default: the model directory's")
       .placeholder("NAME");

@@ -35,8 +35,10 @@ struct ClusterOptions {
   std::string log_level = "info";
 };
 
-// `model_required`: false for verbs that may use a running cluster instead.
-void describe_cluster(config::Schema& schema, ClusterOptions& options, bool model_required);
+// `model_required`: false for verbs that may use a running cluster instead. `with_predictor`: false for a verb that has
+// a
+// --predictor of its own.
+void describe_cluster(config::Schema& schema, ClusterOptions& options, bool model_required, bool with_predictor = true);
 
 // The flags of routing by the hash table, which `serve` and the router have in common.
 std::vector<std::string> routing_arguments(const ClusterOptions& options);

@@ -20,6 +20,7 @@ constexpr std::array kVerbs{
     Verb{"generate", generate, "answer one prompt"},
     Verb{"score", score, "log-probabilities and perplexity of a target"},
     Verb{"trace", trace, "record what the gates decide about texts"},
+    Verb{"evaluate", evaluate, "measure hash functions and routing modes on a trace"},
     Verb{"make-model", make_model, "write a model of random weights"},
     Verb{"train", train, "learn a hash function from recorded routes"},
     Verb{"check", check, "look a model directory over"},

@@ -1,9 +1,8 @@
 #include "cli/trace_run.h"
 
-#include <deque>
-#include <future>
 #include <utility>
 
+#include "cli/parallel_asks.h"
 #include "cli/traced_answer.h"
 #include "common/runtime/shutdown_signal.h"
 
@@ -19,7 +18,7 @@ Answered ask(const TraceJob& job, const Url& url, const trace::TraceHeader& head
   return traced_answer(header, job, *answer);
 }
 
-std::uint64_t source_tokens(const std::vector<TraceJob>& jobs) {
+std::uint64_t tokens_of(const std::vector<TraceJob>& jobs) {
   std::uint64_t tokens = 0;
   for (const TraceJob& job : jobs) tokens += job.source.size() + job.target.size();
   return tokens;
@@ -46,33 +45,27 @@ Result<TraceTotals> run_trace(const std::vector<TraceJob>& jobs, const Url& url,
                               const TraceRunOptions& options, trace::TraceWriter& writer) {
   TraceTotals totals;
   Progress progress("trace");
-  const auto work = static_cast<double>(source_tokens(jobs));
+  const auto work = static_cast<double>(tokens_of(jobs));
   std::uint64_t work_done = 0;
-  std::deque<std::future<Answered>> under_way;
-  std::size_t next = 0;
-  while (true) {
-    if (!totals.interrupted) totals.interrupted = poll_shutdown_signal();
-    while (!totals.interrupted && next < jobs.size() && under_way.size() < static_cast<std::size_t>(options.parallel)) {
-      under_way.push_back(std::async(std::launch::async, ask, std::cref(jobs[next]), std::cref(url), std::cref(header),
-                                     std::cref(options)));
-      ++next;
-    }
-    if (under_way.empty()) break;
-    // Answers are appended in the order of the file, so that equal arguments make equal traces.
-    if (under_way.front().wait_for(std::chrono::milliseconds(100)) != std::future_status::ready) continue;
-    auto sequence = under_way.front().get();
-    under_way.pop_front();
-    if (!sequence) return tl::unexpected(std::move(sequence).error());
-    SIDA_TRY(writer.append(*sequence));
-    const TraceJob& job = jobs[totals.sequences];
-    work_done += job.source.size() + job.target.size();
+  // Answers are appended in the order of the file, so that equal arguments make equal traces.
+  const auto take = [&](std::size_t index, trace::TracedSequence sequence) -> Result<void> {
+    SIDA_TRY(writer.append(sequence));
+    work_done += jobs[index].source.size() + jobs[index].target.size();
     ++totals.sequences;
-    totals.tokens += sequence->source.size() + sequence->target.size();
+    totals.tokens += sequence.source.size() + sequence.target.size();
     progress.show({.done = totals.sequences,
                    .total = jobs.size(),
                    .tokens = totals.tokens,
                    .share = static_cast<double>(work_done) / work});
-  }
+    return {};
+  };
+  const auto stop = [&] {
+    if (!totals.interrupted) totals.interrupted = poll_shutdown_signal();
+    return totals.interrupted.has_value();
+  };
+  SIDA_TRY(ask_in_order<trace::TracedSequence>(
+      jobs.size(), static_cast<std::size_t>(options.parallel),
+      [&](std::size_t index) { return ask(jobs[index], url, header, options); }, take, stop));
   totals.elapsed = progress.elapsed();
   return totals;
 }

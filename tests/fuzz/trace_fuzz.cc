@@ -1,6 +1,10 @@
 // Any trace file: an error that names the file, a tail that was cut off, or sequences whose every id is in range.
+#include <algorithm>
 #include <cstdint>
+#include <span>
 
+#include "common/trace/byte_fields.h"
+#include "common/trace/sequence_codec.h"
 #include "common/trace/trace_reader.h"
 #include "tests/support/memory_file.h"
 
@@ -24,10 +28,32 @@ void check(const sida::trace::TraceHeader& header, const sida::trace::TracedSequ
   for (const auto& layer : sequence.decoder) check_layer(header, layer, sequence.target.size());
 }
 
+// The same bytes as a payload whose checksum is right: mutations seldom find those.
+void decode_as_payload(std::span<const std::byte> bytes) {
+  using namespace sida::trace;
+  for (const std::int32_t experts : {3, 300}) {
+    TraceHeader header;
+    header.num_experts = experts;
+    header.encoder_layers = 1;
+    header.decoder_layers = 1;
+    header.vocab_size = 40;
+    const BlockHead head{static_cast<std::uint32_t>(bytes.size()), checksum(bytes)};
+    const auto sequence = decode_payload(header, head, bytes);
+    if (!sequence) {
+      SIDA_CHECK(sequence.error().code == sida::ErrorCode::kInvalidModel);
+      continue;
+    }
+    check(header, *sequence);
+    const auto again = encode_block(header, *sequence);
+    SIDA_CHECK(again && std::ranges::equal(std::span(*again).subspan(kBlockHeadBytes), bytes));
+  }
+}
+
 }  // namespace
 
 extern "C" int LLVMFuzzerTestOneInput(const std::uint8_t* data, std::size_t size) {
   using namespace sida;
+  decode_as_payload(std::as_bytes(std::span(data, size)));
   const test::MemoryFile file({reinterpret_cast<const char*>(data), size});
   auto reader = trace::TraceReader::open(file.path());
   if (!reader) {
