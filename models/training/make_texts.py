@@ -10,7 +10,8 @@ import random
 from pathlib import Path
 
 # How many examples of each file, evenly spread over it: most tokens where prompts are most varied.
-LEARN = {"short": 14000, "pair": 6000, "pair_negative": 6000, "long": 1200, "dictionary": 10000, "bible": 3500}
+LEARN = {"short": 14000, "pair": 6000, "pair_negative": 6000, "match": 3000, "match_negative": 3000,
+         "long": 1200, "dictionary": 10000, "bible": 3500}
 MEASURE = {"short": 1000, "pair": 1000, "long": 200, "dictionary": 500, "bible": 300}
 
 
@@ -28,7 +29,9 @@ def chosen(path: Path, task: str, count: int) -> list[dict]:
 
 
 def write(data: Path, split: str, counts: dict[str, int], path: Path) -> None:
-    lines = [each for task, count in counts.items() for each in chosen(data / f"{task}_{split}.jsonl", task, count)]
+    paths = {task: data / f"{task}_{split}.jsonl" for task in counts}
+    lines = [each for task, path_of in paths.items() if path_of.exists()  # Some tasks are of one split only.
+             for each in chosen(path_of, task, counts[task])]
     random.Random(0).shuffle(lines)  # A trace that is stopped early still has every task.
     path.write_text("".join(json.dumps(each, ensure_ascii=False) + "\n" for each in lines), encoding="utf-8")
     print(f"{path}: {len(lines)} lines")
