@@ -61,6 +61,7 @@ json training_of(const TrainingOptions& o, const Corpus& corpus, const Progress&
           {"held_out_sequences", corpus.held_out().size()},
           {"left_out_as_too_long", corpus.left_out()},
           {"began_as_the_models_weights", began_as_the_model},
+          {"began_with_an_earlier_predictor", !o.begin_with.empty()},
           {"steps", progress.steps},
           {"tokens", progress.tokens},
           {"seconds", std::round(progress.seconds)},

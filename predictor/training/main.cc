@@ -25,6 +25,10 @@ config::Schema describe(TrainingOptions& o) {
   schema.text("out", o.out, "predictor directory to write").placeholder("DIR").required();
   schema.text("checkpoint", o.checkpoint, "where to keep what it goes on from; default: OUT/checkpoint")
       .placeholder("DIR");
+  schema
+      .text("begin-with", o.begin_with,
+            "predictor of a like model, of the same network: what is not the model's own begins as there")
+      .placeholder("DIR");
   schema.choice("network", o.network, {"miniature", "published"},
                 "the model's stacks in small, or SiDA-MoE's LSTM with sparse attention");
   schema.integer("width", o.width, {0, 1024}, "of the miniature").zero_means("the model's, or 128 beyond 256");

@@ -120,6 +120,16 @@ Result<void> Parameters::copy_from(const model::ModelDirectory& model, const Net
   return copier.copy_stack("decoder.", shape.decoder, model.geometry().decoder);
 }
 
+Result<void> Parameters::begin_with(const std::filesystem::path& weights) {
+  std::map<std::string, at::Tensor> values = snapshot();
+  SIDA_TRY(read_tensors(weights, values));
+  const c10::NoGradGuard no_gradients;
+  for (auto& [name, parameter] : all_) {
+    if (!parameter.copied) parameter.value.copy_(values.at(name));
+  }
+  return {};
+}
+
 const at::Tensor& Parameters::at(const std::string& name) const {
   const auto found = all_.find(name);
   SIDA_CHECK(found != all_.end());

@@ -28,6 +28,10 @@ class Parameters {
   // and dense feed-forward networks. kInvalidModel, kIo. Blocks on disk.
   Result<void> copy_from(const model::ModelDirectory& model, const NetworkShape& shape);
 
+  // Takes the parameters that are not copied from the file of a predictor of the same network. kNotFound,
+  // kInvalidModel, kIo. Blocks on disk.
+  Result<void> begin_with(const std::filesystem::path& weights);
+
   // SIDA_CHECKs that it exists.
   [[nodiscard]] const at::Tensor& at(const std::string& name) const;
   [[nodiscard]] std::map<std::string, Parameter>& all() { return all_; }

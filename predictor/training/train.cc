@@ -24,9 +24,15 @@ constexpr std::int64_t kMeasuredTokensMax = 200'000;
 
 // What must be equal for a checkpoint to go on.
 std::string purpose_of(const TrainingOptions& o, const json& card, const Corpus& corpus) {
-  json purpose{
-      {"card", card},   {"sequences", corpus.training().size()}, {"tokens", o.tokens}, {"batch_tokens", o.batch_tokens},
-      {"rate", o.rate}, {"copied_rate", o.copied_rate},          {"seed", o.seed},     {"held_out", o.held_out}};
+  json purpose{{"card", card},
+               {"sequences", corpus.training().size()},
+               {"tokens", o.tokens},
+               {"batch_tokens", o.batch_tokens},
+               {"rate", o.rate},
+               {"copied_rate", o.copied_rate},
+               {"seed", o.seed},
+               {"held_out", o.held_out},
+               {"begin_with", o.begin_with}};
   return purpose.dump();
 }
 
@@ -103,6 +109,9 @@ Result<json> train(const TrainingOptions& given, const TrainingHooks& hooks) {
   Parameters parameters = Parameters::random(*shape, of_model, static_cast<std::uint64_t>(options.seed));
   const bool copied = mirrors(*shape, *model);
   if (copied) SIDA_TRY(parameters.copy_from(*model, *shape));
+  if (!options.begin_with.empty()) {
+    SIDA_TRY(parameters.begin_with(fs::path(options.begin_with) / kWeightsFile));
+  }
   json card = card_of(*shape, of_model, model->fingerprint(), options);
   hooks.say("learning from " + std::to_string(corpus->training().size()) + " sequences, measuring on " +
             std::to_string(corpus->held_out().size()) +

@@ -15,6 +15,8 @@ struct TrainingOptions {
   std::string out;                  // The predictor's directory, to be made or replaced.
   std::string checkpoint;           // Directory; empty: OUT/checkpoint. Removed at the end.
 
+  std::string begin_with;  // Predictor directory of a like model; empty: none.
+
   std::string network = "miniature";
   std::int64_t width = 0;   // Of the miniature; 0: the model's d_model up to kOwnWidthMax, else kNarrowWidth.
   std::int64_t blocks = 0;  // Of each of its stacks; 0: as the model where the width is the model's, else kFewBlocks.

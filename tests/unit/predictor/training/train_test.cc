@@ -121,6 +121,19 @@ TEST_F(TrainTest, GoesOnFromItsCheckpointAsIfItHadNotBeenStopped) {
   EXPECT_EQ(weights(), whole);
 }
 
+TEST_F(TrainTest, BeginsWithAnEarlierPredictor) {
+  ASSERT_TRUE(train_for().has_value());
+  options_.begin_with = options_.out;
+  options_.out += "-next";
+  options_.tokens = 500;
+  const auto next = train_for();
+  ASSERT_TRUE(next.has_value()) << next.error().message;
+  options_.begin_with.clear();
+  options_.out += "-anew";
+  const auto anew = train_for();
+  EXPECT_GT(top1(*next, "encoder"), top1(*anew, "encoder"));
+}
+
 TEST_F(TrainTest, RefusesTheCheckpointOfAnotherTraining) {
   ASSERT_FALSE(train_for(/*steps=*/15).has_value());
   options_.seed = 77;
