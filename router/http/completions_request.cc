@@ -160,6 +160,27 @@ void refuse_unsupported(JsonFields& fields) {
 
 }  // namespace
 
+namespace {
+
+// What its sequences may come to hold in the caches.
+ApiResult<void> check_request_tokens(const CompletionsRequest& request, std::int64_t tokens_max) {
+  std::int64_t tokens = 0;  // Cannot overflow: every factor has a limit of its own.
+  for (const auto& prompt : request.prompts) {
+    tokens += static_cast<std::int64_t>(prompt.size()) + request.sampling.max_new_tokens;
+  }
+  tokens *= request.choices_per_prompt;
+  if (tokens <= tokens_max) {
+    return {};
+  }
+  return tl::unexpected<ApiError>(ApiError{400, "context_length_exceeded",
+                                           "the request's prompts with max_tokens each, times n, come to " +
+                                               std::to_string(tokens) + " tokens, and " + std::to_string(tokens_max) +
+                                               " are allowed: ask for less at a time",
+                                           "prompt"});
+}
+
+}  // namespace
+
 ApiResult<CompletionsRequest> parse_completions(const nlohmann::json& body, const ServedModel& model,
                                                 const HttpLimits& limits, std::uint64_t random_seed) {
   JsonFields fields(body);
@@ -200,6 +221,9 @@ ApiResult<CompletionsRequest> parse_completions(const nlohmann::json& body, cons
   if (request.return_gates &&
       (request.stream || request.prompts.size() * static_cast<std::size_t>(request.choices_per_prompt) > 1)) {
     return refuse("return_gates", "return_gates takes one prompt with n of 1, not streamed");
+  }
+  if (auto few_enough = check_request_tokens(request, limits.request_tokens_max); !few_enough) {
+    return tl::unexpected<ApiError>(few_enough.error());
   }
   return request;
 }

@@ -13,6 +13,8 @@ void describe_limits(config::Schema& schema, HttpLimits& l) {
   schema.integer("max-prompts", l.prompts_max, {1, 4096}, "prompts times n of a request; more are refused with 400");
   schema.integer("max-prompt-tokens", l.prompt_tokens_max, {1, 65536}, "tokens of a prompt; more: 400");
   schema.integer("max-output-tokens", l.output_tokens_max, {1, 65536}, "tokens generated per prompt; more: 400");
+  schema.integer("max-request-tokens", l.request_tokens_max, {1, 1'000'000'000},
+                 "tokens of all prompts of a request and max_tokens of each, times n; more: 400");
   schema.duration("idle-timeout", l.idle_timeout, "between two requests of a connection; then it is closed");
   schema.duration("header-timeout", l.header_timeout, "for a request's headers to arrive; then it is closed");
   schema.duration("body-timeout", l.body_timeout, "for a request's body to arrive; then it is closed");

@@ -20,6 +20,7 @@ struct HttpLimits {
   std::int64_t prompts_max = 64;                       // 400. Prompts times n of one request.
   std::int64_t prompt_tokens_max = 4096;               // 400. Of one prompt, end token included.
   std::int64_t output_tokens_max = 1024;               // 400. max_tokens and target tokens.
+  std::int64_t request_tokens_max = 65'536;            // 400. Of all prompts times n: theirs and max_tokens.
   std::chrono::milliseconds idle_timeout{60'000};      // Between two requests of a connection; then closed.
   std::chrono::milliseconds header_timeout{10'000};    // From the first byte to the end of the headers; then closed.
   std::chrono::milliseconds body_timeout{30'000};      // From the headers to the end of the body; then closed.

@@ -149,6 +149,20 @@ TEST_F(Completions, TooLongPromptsAreRefused) {
   EXPECT_EQ(parse({{"prompt", std::string(1000, 'a')}}).error().code, "context_length_exceeded");
 }
 
+TEST_F(Completions, MoreTokensThanARequestMayTakeAreRefused) {
+  limits_.request_tokens_max = 24;
+  const json two = {{"prompt", {"a", "b"}}, {"max_tokens", 4}};
+  EXPECT_TRUE(parse(two)) << "2 * (2 + 4) tokens";
+  json four = two;
+  four["n"] = 2;
+  EXPECT_TRUE(parse(four));
+  four["max_tokens"] = 5;
+  const auto refused = parse(four);
+  ASSERT_FALSE(refused);
+  EXPECT_EQ(refused.error().code, "context_length_exceeded");
+  EXPECT_THAT(refused.error().message, HasSubstr("come to 28 tokens, and 24 are allowed"));
+}
+
 TEST_F(Completions, AModelWithoutTokenizerTakesIdsOnly) {
   model_.tokenizer = nullptr;
   EXPECT_THAT(parse({{"prompt", "a"}}).error().message, HasSubstr("no tokenizer"));
