@@ -27,7 +27,7 @@ config::Schema describe(RouterConfig& c) {
   schema.integer("running-max", c.running_max, {1, 1'000'000}, "sequences running at once");
   schema.integer("cache-tokens-max", c.cache_tokens_max, {1, 1'000'000'000},
                  "source and new tokens of all running sequences, whose caches take memory");
-  schema.integer("rows-max", c.rows_max, {1, 1'000'000}, "token rows computed per step");
+  schema.integer("rows-max", c.rows_max, {1, 1'000'000}, "source and target rows encoded or scored per step");
   schema.choice("log-level", c.log_level, log_levels(), "least level that is logged");
   schema.rule([&c](std::vector<std::string>& problems) {
     for (const std::string& worker : c.workers) {

@@ -28,7 +28,7 @@ struct RouterConfig {
   std::int64_t waiting_max = 512;         // Requests not started yet; beyond: 503.
   std::int64_t cache_tokens_max = 65536;  // Source and new tokens of running sequences; bounds the caches' memory.
   std::int64_t running_max = 256;         // Sequences with a cache.
-  std::int64_t rows_max = 2048;           // Per step.
+  std::int64_t rows_max = 2048;           // Source and target rows of one step.
   std::string log_level = "info";
 };
 

@@ -127,7 +127,7 @@ void RouterAgent::run() {
     }
     active |= poll_links(now);
     active |= end_overdue(now);
-    start_step(now);
+    start_steps(now);
     publish(now);
     if (active) continue;
     std::vector<int> descriptors{jobs_.wake_descriptor(), cancels_.wake_descriptor(), steps_done_.wake_descriptor(),
@@ -185,25 +185,24 @@ bool RouterAgent::poll_links(TimePoint now) {
   return take_entries(now) || active;
 }
 
-void RouterAgent::start_step(TimePoint now) {
-  if (trunk_busy_) return;
-  auto plan = scheduler_.next_step(now);
-  if (!plan && release_.empty()) return;
-  TrunkStep step;
-  step.release = std::exchange(release_, {});
-  if (plan) {
-    step.id = plan->step;
-    step.decode = std::move(plan->decode);
-    for (const SequenceId id : plan->encode) step.encode.push_back(new_sequence(id));
-    for (const SequenceId id : plan->encode) add_table(step, id, TableStack::kEncoder, now);
-    for (const SequenceId id : step.decode) add_table(step, id, TableStack::kDecoder, now);
-    // The batch waits as long as its most patient sequence; the others are answered in time by end_overdue().
-    step.deadline = now;
-    for (const SequenceId id : step.decode) step.deadline = std::max(step.deadline, running_.at(id).job.deadline);
-    for (const SequenceId id : plan->encode) step.deadline = std::max(step.deadline, running_.at(id).job.deadline);
-    ++counters_.steps;
-  }
-  trunk_busy_ = true;
+void RouterAgent::start_steps(TimePoint now) {
+  while (auto plan = scheduler_.next_step(now)) start(*std::move(plan), now);
+  if (release_.empty() || releasing_ || scheduler_.steps_in_flight() > 0) return;
+  releasing_ = true;
+  to_trunk_(TrunkStep{.release = std::exchange(release_, {})});
+}
+
+void RouterAgent::start(StepPlan plan, TimePoint now) {
+  TrunkStep step{.id = plan.step, .release = std::exchange(release_, {})};
+  step.decode = std::move(plan.decode);
+  for (const SequenceId id : plan.encode) step.encode.push_back(new_sequence(id));
+  for (const SequenceId id : plan.encode) add_table(step, id, TableStack::kEncoder, now);
+  for (const SequenceId id : step.decode) add_table(step, id, TableStack::kDecoder, now);
+  // The batch waits as long as its most patient sequence; the others are answered in time by end_overdue().
+  step.deadline = now;
+  for (const SequenceId id : step.decode) step.deadline = std::max(step.deadline, running_.at(id).job.deadline);
+  for (const SequenceId id : plan.encode) step.deadline = std::max(step.deadline, running_.at(id).job.deadline);
+  ++counters_.steps;
   to_trunk_(std::move(step));
 }
 
@@ -222,7 +221,6 @@ NewSequence RouterAgent::new_sequence(SequenceId id) const {
 }
 
 void RouterAgent::finish_step(const StepDone& done, TimePoint now) {
-  trunk_busy_ = false;
   counters_.dispatches = done.dispatch.parts_sent;
   counters_.dispatched_rows = done.dispatch.rows_sent;
   counters_.resends_lost = done.dispatch.resends_lost;
@@ -230,7 +228,10 @@ void RouterAgent::finish_step(const StepDone& done, TimePoint now) {
   counters_.resends_failed = done.dispatch.resends_failed;
   counters_.late_results = done.dispatch.late_results;
   counters_.malformed_messages = done.malformed_messages;
-  if (done.id == StepId{}) return;  // Released sequences only.
+  if (done.id == StepId{}) {
+    releasing_ = false;
+    return;
+  }
   std::vector<SequenceId> finished;
   for (const SequenceOutcome& outcome : done.outcomes) {
     if (take_outcome(outcome, now)) finished.push_back(outcome.id);

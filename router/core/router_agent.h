@@ -69,7 +69,8 @@ class RouterAgent : public Engine {
   bool poll_links(TimePoint now);
   bool take_entries(TimePoint now);
   void admit(Job job, TimePoint now);
-  void start_step(TimePoint now);
+  void start_steps(TimePoint now);
+  void start(StepPlan plan, TimePoint now);
   void add_table(TrunkStep& step, SequenceId id, TableStack stack, TimePoint now);
   [[nodiscard]] NewSequence new_sequence(SequenceId id) const;
   void finish_step(const StepDone& done, TimePoint now);
@@ -100,7 +101,7 @@ class RouterAgent : public Engine {
   std::map<SequenceId, Running> running_;
   std::vector<SequenceId> release_;  // For the trunk to forget with the next step.
   std::uint64_t next_sequence_ = 1;
-  bool trunk_busy_ = false;
+  bool releasing_ = false;  // A step that only releases is in flight.
   bool was_ready_ = false;
   TimePoint next_publish_{};
   TimePoint last_publish_{};

@@ -4,15 +4,15 @@
 
 namespace sida::router {
 
-// Rows left in the step being planned. The first long piece of work is taken in any case.
+// Rows left in the long step being planned. The first piece of work is taken in any case.
 struct SchedulerCore::RowBudget {
   std::int64_t rows_left = 0;
-  bool took_long_work = false;
+  bool took_any = false;
 
   bool take(std::int64_t rows) {
-    if (took_long_work && rows > rows_left) return false;
+    if (took_any && rows > rows_left) return false;
     rows_left -= rows;
-    took_long_work = true;
+    took_any = true;
     return true;
   }
 };
@@ -35,26 +35,28 @@ Result<void> SchedulerCore::submit(SequenceId sequence, std::int64_t source_toke
 }
 
 std::optional<StepPlan> SchedulerCore::next_step(TimePoint now) {
-  if (steps_.size() >= limits_.steps_in_flight_max) return std::nullopt;
   StepPlan plan;
-  RowBudget budget{.rows_left = limits_.rows_max};
-  plan_decodes(plan, budget, now);
-  plan_targets(plan, budget, now);
-  plan_sources(plan, budget, now);
+  if (!token_step_) plan_decodes(plan, now);
+  const bool is_long = plan.decode.empty() && !long_step_;
+  if (is_long) {
+    RowBudget budget{.rows_left = limits_.rows_max};
+    plan_targets(plan, budget, now);
+    plan_sources(plan, budget, now);
+  }
   if (plan.encode.empty() && plan.decode.empty()) return std::nullopt;
   plan.step = StepId{++last_step_.value};
+  (is_long ? long_step_ : token_step_) = plan.step;
   for (SequenceId id : plan.encode) sequences_.at(id).in_step = true;
   for (SequenceId id : plan.decode) sequences_.at(id).in_step = true;
   steps_.emplace(plan.step, plan);
   return plan;
 }
 
-void SchedulerCore::plan_decodes(StepPlan& plan, RowBudget& budget, TimePoint now) {
+void SchedulerCore::plan_decodes(StepPlan& plan, TimePoint now) {
   for (SequenceId id : running_) {
     const Sequence& sequence = sequences_.at(id);
     if (!sequence.may_start(now) || sequence.target_tokens > 0) continue;
     plan.decode.push_back(id);
-    --budget.rows_left;
   }
 }
 
@@ -88,6 +90,7 @@ void SchedulerCore::plan_sources(StepPlan& plan, RowBudget& budget, TimePoint no
 void SchedulerCore::step_done(StepId step, std::span<const SequenceId> finished, TimePoint /*now*/) {
   auto node = steps_.extract(step);
   SIDA_CHECK(!node.empty());
+  (token_step_ == step ? token_step_ : long_step_).reset();
   for (SequenceId id : node.mapped().encode) sequences_.at(id).in_step = false;
   for (SequenceId id : node.mapped().decode) sequences_.at(id).in_step = false;
   for (SequenceId id : finished) {

@@ -1,8 +1,11 @@
 // Decides which sequences wait, which run, and what the next step of the trunk computes. No I/O, no clock, no tokens:
 // only their numbers.
 //
-// A sequence waits in order of arrival, is encoded in one step, and decodes from the next step on until its caller says
-// that it finished. It leaves exactly once: named in `finished` of step_done(), or returned by ended().
+// A sequence waits in order of arrival, is encoded in one step, and decodes in later steps until its caller says that
+// it finished. It leaves exactly once: named in `finished` of step_done(), or returned by ended().
+//
+// Steps are of two kinds, and one of each may be in flight: a token step decodes one row of every running sequence, a
+// long step encodes sources and scores targets. So a long prompt does not hold up the tokens of the others.
 #pragma once
 
 #include <cstdint>
@@ -24,8 +27,7 @@ struct SchedulerLimits {
   std::int64_t waiting_tokens_max = 1 << 18;  // Their source and target tokens; beyond: kOverloaded.
   std::size_t running_max = 256;              // Sequences with a cache; the others wait.
   std::int64_t cache_tokens_max = 1 << 16;    // Source, target and new tokens of those; one sequence alone always fits.
-  std::int64_t rows_max = 2048;               // Per step: source rows, target rows and decode rows together.
-  std::size_t steps_in_flight_max = 1;
+  std::int64_t rows_max = 2048;               // Of a long step: source and target rows together.
 };
 
 struct StepPlan {
@@ -51,9 +53,10 @@ class SchedulerCore {
   Result<void> submit(SequenceId sequence, std::int64_t source_tokens, std::int64_t target_tokens, TimePoint deadline,
                       TimePoint now, std::int64_t new_tokens = 0);
 
-  // Nothing while as many steps are in flight as allowed, or when there is no work. Every running sequence that is in
-  // no step decodes one row. Then, while rows_max lasts: scoring targets, then sources in order of arrival. One of them
-  // is taken even if it is longer than what is left, so that nothing starves.
+  // A token step if none is in flight and some sequence decodes: every running sequence that is in no step. Else, if
+  // none is in flight, a long step: scoring targets, then sources in order of arrival, while rows_max lasts; one of
+  // them is taken even if it is longer, so that nothing starves. Nothing when there is no such work. To be asked until
+  // then.
   std::optional<StepPlan> next_step(TimePoint now);
 
   // `finished`: sequences of that step that are done, with a result or with the caller's error. The others go on.
@@ -96,7 +99,7 @@ class SchedulerCore {
   };
   struct RowBudget;
 
-  void plan_decodes(StepPlan& plan, RowBudget& budget, TimePoint now);
+  void plan_decodes(StepPlan& plan, TimePoint now);
   void plan_targets(StepPlan& plan, RowBudget& budget, TimePoint now);
   void plan_sources(StepPlan& plan, RowBudget& budget, TimePoint now);
   void forget(SequenceId sequence);
@@ -109,6 +112,8 @@ class SchedulerCore {
   std::int64_t cache_tokens_ = 0;     // Of running_.
   std::map<StepId, StepPlan> steps_;  // In flight.
   StepId last_step_{0};
+  std::optional<StepId> token_step_;  // Those in flight.
+  std::optional<StepId> long_step_;
 };
 
 }  // namespace sida::router

@@ -1,4 +1,5 @@
-// The one place where a forward pass waits: `experts.start(call)`, and some time later `co_await answer_of(call)`.
+// The one place where a forward pass waits: `experts.start(call)`, and some time later `co_await answer_of(call)`; and
+// where it lets others through: `co_await pause(experts)`.
 #pragma once
 
 #include <coroutine>
@@ -36,7 +37,20 @@ class Experts {
   // has suspended in answer_of(), the implementation sets call.result and call.served_by and resumes call.waiting,
   // once.
   virtual void start(ExpertCall& call) = 0;
+  // Resumes it later, on the same thread and never from inside later(), when others had their turn.
+  virtual void later(std::coroutine_handle<> paused) = 0;
 };
+
+// `co_await pause(experts)`: lets others compute for a moment. Not between start() and answer_of().
+inline auto pause(Experts& experts) {
+  struct Awaiter {
+    Experts& experts;
+    bool await_ready() noexcept { return false; }
+    void await_suspend(std::coroutine_handle<> paused) { experts.later(paused); }
+    void await_resume() noexcept {}
+  };
+  return Awaiter{experts};
+}
 
 // Of a call that was started on this thread, with no other wait between: its result.
 inline auto answer_of(ExpertCall& call) {

@@ -13,6 +13,10 @@ namespace {
 
 using model::Stack;
 
+// A batch of more rows lets others compute between its sub-layers: a sub-layer of so many takes some ten milliseconds
+// (Switch-base on two cores), about what the others wait for anyway.
+constexpr std::int64_t kRowsAtOnce = 64;
+
 void project(const Batch& batch, const PackedMatrix& weight, Rows out) {
   batch.context().backend.linear(batch.normed(), weight, out);
 }
@@ -153,9 +157,11 @@ Task<Result<EncodeOutput>> encode(const ForwardContext& context, std::span<Seque
   EncodeOutput output;
   for (std::size_t block = 0; block < stack.blocks.size(); ++block) {
     encoder_self_attention(batch, stack, stack.blocks[block].self_attention);
+    if (batch.rows() > kRowsAtOnce) co_await pause(context.experts);
     auto done = co_await feed_forward(batch, stack.blocks[block].feed_forward, output.routing);
     if (!done) co_return tl::unexpected(std::move(done).error());
     observe_hidden(batch, Stack::kEncoder, static_cast<std::int64_t>(block));
+    if (batch.rows() > kRowsAtOnce) co_await pause(context.experts);
   }
   batch.norm(stack.final_norm);
   observe_output(batch, Stack::kEncoder);
@@ -175,6 +181,7 @@ Task<Result<DecodeOutput>> decode(const ForwardContext& context, std::span<Seque
     auto done = co_await feed_forward(batch, weights.feed_forward, output.routing);
     if (!done) co_return tl::unexpected(std::move(done).error());
     observe_hidden(batch, Stack::kDecoder, static_cast<std::int64_t>(block));
+    if (batch.rows() > kRowsAtOnce) co_await pause(context.experts);
   }
   batch.norm(stack.final_norm);
   observe_output(batch, Stack::kDecoder);

@@ -100,6 +100,10 @@ bool RemoteExperts::resume_ready() {
   return any;
 }
 
+void RemoteExperts::resume_paused() {
+  for (const auto& handle : std::exchange(paused_, {})) handle.resume();
+}
+
 std::vector<int> RemoteExperts::wake_descriptors() const {
   std::vector<int> descriptors;
   for (const auto& [worker, channel] : channels_) descriptors.push_back(channel->wake_descriptor());

@@ -29,6 +29,7 @@ class RemoteExperts : public Experts {
   RemoteExperts(transport::Transport& transport, Options options);
 
   void start(ExpertCall& call) override;
+  void later(std::coroutine_handle<> paused) override { paused_.push_back(paused); }
 
   // Connects to new workers, forgets those that are gone, and sends their rows elsewhere.
   void set_workers(const std::vector<TrunkWorker>& workers);
@@ -37,6 +38,9 @@ class RemoteExperts : public Experts {
   bool poll(TimePoint now);
   // Resumes the coroutines whose calls are done; true when there were any.
   bool resume_ready();
+  // Resumes those that have paused by now, each once.
+  void resume_paused();
+  [[nodiscard]] std::size_t paused() const { return paused_.size(); }
 
   [[nodiscard]] TimePoint next_deadline() const { return core_.next_deadline(); }
   [[nodiscard]] std::vector<int> wake_descriptors() const;
@@ -59,7 +63,8 @@ class RemoteExperts : public Experts {
   std::unordered_map<CallId, ExpertCall*> calls_;
   std::deque<DispatchAction> actions_;  // Not carried out yet; a refused send adds to them.
   bool carrying_out_ = false;
-  std::deque<ExpertCall*> ready_;           // Answered; their coroutines are resumed next.
+  std::deque<ExpertCall*> ready_;  // Answered; their coroutines are resumed next.
+  std::deque<std::coroutine_handle<>> paused_;
   const std::byte* result_rows_ = nullptr;  // Of the result being handled.
   std::uint64_t next_call_ = 1;
   std::uint64_t malformed_messages_ = 0;

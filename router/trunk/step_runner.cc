@@ -44,6 +44,10 @@ struct StepRunner::Running {
   std::vector<std::size_t> decode_rows;  // Per sequence, counted before the pass.
   std::optional<Task<Result<EncodeOutput>>> encode_task;
   std::optional<Task<Result<DecodeOutput>>> decode_task;
+
+  [[nodiscard]] bool done() const {
+    return (!encode_task || encode_task->done()) && (!decode_task || decode_task->done());
+  }
 };
 
 StepRunner::StepRunner(const TrunkWeights& weights, compute::Backend& backend, Experts& experts, RoutingOptions routing)
@@ -79,13 +83,12 @@ void StepRunner::take_table(Running& step, SequenceState& state, std::size_t row
 }
 
 void StepRunner::start(TrunkStep step) {
-  SIDA_CHECK(!running());
   for (const SequenceId id : step.release) sequences_.erase(id);
-  running_ = std::make_unique<Running>(Running{
+  running_.push_back(std::make_unique<Running>(Running{
       .step = std::move(step),
       .context = {.weights = weights_, .backend = backend_, .experts = experts_},
-  });
-  Running& running = *running_;
+  }));
+  Running& running = *running_.back();
   running.context.step = running.step.id;
   running.context.deadline = running.step.deadline;
   running.context.routing = routing_;
@@ -110,15 +113,24 @@ void StepRunner::start(TrunkStep step) {
   if (!running.decode.empty()) running.decode_task.emplace(decode(running.context, running.decode)).start();
 }
 
+std::size_t StepRunner::coroutines() const {
+  std::size_t count = 0;
+  for (const auto& step : running_) {
+    count += step->encode_task && !step->encode_task->done() ? 1U : 0U;
+    count += step->decode_task && !step->decode_task->done() ? 1U : 0U;
+  }
+  return count;
+}
+
 std::optional<StepDone> StepRunner::take_done() {
-  if (!running_) return std::nullopt;
-  if (running_->encode_task && !running_->encode_task->done()) return std::nullopt;
-  if (running_->decode_task && !running_->decode_task->done()) return std::nullopt;
+  const auto ended = std::ranges::find_if(running_, [](const auto& step) { return step->done(); });
+  if (ended == running_.end()) return std::nullopt;
+  const std::unique_ptr<Running> step = std::move(*ended);
+  running_.erase(ended);
   StepDone done;
-  done.id = running_->step.id;
-  if (running_->encode_task) finish_encode(*running_, done);
-  if (running_->decode_task) finish_decode(*running_, done);
-  running_.reset();
+  done.id = step->step.id;
+  if (step->encode_task) finish_encode(*step, done);
+  if (step->decode_task) finish_decode(*step, done);
   return done;
 }
 

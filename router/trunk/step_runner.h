@@ -17,18 +17,21 @@
 
 namespace sida::router {
 
-// The trunk's thread only. One step at a time; encoder and decoder work of a step are two coroutines, so that one
-// computes while the other waits for experts.
+// The trunk's thread only. Encoder and decoder work of a step are two coroutines; one computes while another waits for
+// experts, of the same step or of another that runs.
 class StepRunner {
  public:
   StepRunner(const TrunkWeights& weights, compute::Backend& backend, Experts& experts, RoutingOptions routing = {});
   ~StepRunner();
 
-  // Runs until both coroutines wait for experts (or are done). No other step may be running.
+  // Runs until both coroutines wait (or are done). A sequence may be in one running step only.
   void start(TrunkStep step);
-  [[nodiscard]] bool running() const { return running_ != nullptr; }
-  // The outcomes, once both coroutines are done; the dispatch counters are left to the caller.
+  [[nodiscard]] bool running() const { return !running_.empty(); }
+  // The outcomes of a step whose coroutines are done, if there is one; the dispatch counters are left to the caller.
   std::optional<StepDone> take_done();
+
+  // Coroutines that have not ended.
+  [[nodiscard]] std::size_t coroutines() const;
 
   [[nodiscard]] std::size_t sequences() const { return sequences_.size(); }
 
@@ -57,7 +60,7 @@ class StepRunner {
   Experts& experts_;
   const RoutingOptions routing_;
   std::map<SequenceId, std::unique_ptr<Sequence>> sequences_;
-  std::unique_ptr<Running> running_;
+  std::vector<std::unique_ptr<Running>> running_;  // The oldest first.
 };
 
 }  // namespace sida::router

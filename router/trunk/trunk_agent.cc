@@ -49,18 +49,29 @@ bool TrunkAgent::take_commands() {
   return any;
 }
 
+// A long batch gets a turn between two steps of the others, not at each of their waits for experts: those are many and
+// short. When there are no others, it goes on at once.
+bool TrunkAgent::let_paused_go_on(bool step_done) {
+  if (experts_.paused() == 0 || (!step_done && runner_.coroutines() > experts_.paused())) return false;
+  experts_.resume_paused();
+  return true;
+}
+
 void TrunkAgent::run() {
   const c10::InferenceMode inference;
   while (steady_now() < stop_at_) {
     bool active = take_commands();
     active |= experts_.poll(steady_now());
     active |= experts_.resume_ready();
-    if (auto done = runner_.take_done()) {
+    auto done = runner_.take_done();
+    const bool step_done = done.has_value();
+    if (done) {
       done->dispatch = experts_.counters();
       done->malformed_messages = experts_.malformed_messages();
       done_(std::move(*done));
       active = true;
     }
+    active |= let_paused_go_on(step_done);
     if (stop_at_ != TimePoint::max() && !runner_.running()) return;
     if (active) continue;
     auto descriptors = experts_.wake_descriptors();

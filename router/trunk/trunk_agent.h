@@ -32,6 +32,7 @@ class TrunkAgent {
 
  private:
   bool take_commands();
+  bool let_paused_go_on(bool step_done);
 
   Mailbox<TrunkCommand> mailbox_;
   Latest<TrunkMembers> members_;

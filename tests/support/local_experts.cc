@@ -14,12 +14,24 @@ LocalExperts::LocalExperts(const model::ModelDirectory& model, compute::Backend&
     : model_(model), backend_(backend), dtype_(dtype) {}
 
 void LocalExperts::run_all() {
-  while (!waiting_.empty()) {
+  while (run_one()) {
+  }
+}
+
+bool LocalExperts::run_one() {
+  if (!waiting_.empty()) {
     router::ExpertCall& call = *waiting_.front();
     waiting_.pop_front();
     compute(call);
     call.waiting.resume();
+    return true;
   }
+  if (paused_.empty()) return false;
+  const auto paused = paused_.front();
+  paused_.pop_front();
+  ++pauses_;
+  paused.resume();
+  return true;
 }
 
 const PackedFfn& LocalExperts::expert(ExpertKey key) {

@@ -1,6 +1,7 @@
 // Random submissions, cancellations and finishes against the promises of SchedulerCore.
 #include <gtest/gtest.h>
 
+#include <algorithm>
 #include <map>
 #include <random>
 #include <set>
@@ -56,11 +57,16 @@ class RandomHistory {
 
   void step() {
     now_ += milliseconds(1);
-    auto plan = core_.next_step(now_);
-    if (plan) {
+    while (auto plan = core_.next_step(now_)) {
       check(*plan);
+      in_flight_.push_back(*std::move(plan));
+    }
+    EXPECT_LE(in_flight_.size(), 2U);
+    if (!in_flight_.empty()) {
       if (pick(0, 4) == 0) core_.cancel(SequenceId{pick(1, sequences_.size())});
-      core_.step_done(plan->step, finish_some(*plan), now_);
+      const auto done = in_flight_.begin() + static_cast<std::ptrdiff_t>(pick(0, in_flight_.size() - 1));
+      core_.step_done(done->step, finish_some(*done), now_);
+      in_flight_.erase(done);
     }
     for (const EndedSequence& ended : core_.ended(now_)) ++sequences_.at(ended.sequence).ends;
   }
@@ -78,6 +84,9 @@ class RandomHistory {
       longest = std::max(longest, sequences_.at(id).source);
     }
     for (SequenceId id : plan.decode) {
+      for (const StepPlan& other : in_flight_) {
+        EXPECT_EQ(std::count(other.decode.begin(), other.decode.end(), id), 0) << "in two steps at once";
+      }
       EXPECT_TRUE(sequences_.at(id).encoded);
       EXPECT_EQ(sequences_.at(id).ends, 0);
       rows += std::max<std::int64_t>(1, sequences_.at(id).target);
@@ -102,6 +111,7 @@ class RandomHistory {
   SchedulerCore core_;
   TimePoint now_{};
   std::map<SequenceId, Submitted> sequences_;
+  std::vector<StepPlan> in_flight_;
   SequenceId last_encoded_{0};
 };
 

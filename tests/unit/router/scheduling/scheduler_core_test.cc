@@ -58,15 +58,34 @@ TEST(SchedulerCore, PlansNothingWhileAStepIsInFlight) {
   EXPECT_FALSE(core.next_step(kStart));
 }
 
-TEST(SchedulerCore, MixesEncodingAndDecoding) {
+TEST(SchedulerCore, GoesOnDecodingWhileASourceIsEncoded) {
   SchedulerCore core({});
   submit(core, kA, 10);
   run_step(core);
-  submit(core, kB, 10);
-  auto plan = core.next_step(kStart);
-  ASSERT_TRUE(plan);
-  EXPECT_THAT(plan->encode, ElementsAre(kB));
-  EXPECT_THAT(plan->decode, ElementsAre(kA));
+  submit(core, kB, 4000);
+  const auto token_step = core.next_step(kStart);
+  const auto long_step = core.next_step(kStart);
+  ASSERT_TRUE(token_step && long_step);
+  EXPECT_THAT(token_step->decode, ElementsAre(kA));
+  EXPECT_THAT(token_step->encode, IsEmpty());
+  EXPECT_THAT(long_step->encode, ElementsAre(kB));
+  EXPECT_FALSE(core.next_step(kStart));
+  core.step_done(token_step->step, {}, kStart);
+  const auto next = core.next_step(kStart);
+  ASSERT_TRUE(next);
+  EXPECT_THAT(next->decode, ElementsAre(kA));
+  core.step_done(long_step->step, {}, kStart);
+  core.step_done(next->step, {}, kStart);
+  EXPECT_THAT(core.next_step(kStart)->decode, ElementsAre(kA, kB));
+}
+
+TEST(SchedulerCore, ScoresInALongStep) {
+  SchedulerCore core({});
+  submit(core, kA, 10);
+  submit(core, kB, 10, 900);
+  run_step(core);
+  EXPECT_THAT(core.next_step(kStart)->decode, ElementsAre(kA));
+  EXPECT_THAT(core.next_step(kStart)->decode, ElementsAre(kB));
 }
 
 TEST(SchedulerCore, EncodesInOrderOfArrivalUnderTheRowBudget) {

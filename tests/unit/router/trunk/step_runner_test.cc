@@ -110,6 +110,21 @@ TEST_P(StepRunnerTest, ASequenceHasTheSameBitsAloneAndAmongOthersThatJoinAndLeav
   EXPECT_EQ(runner.sequences(), 0U);
 }
 
+TEST_P(StepRunnerTest, DecodesOthersBetweenTheLayersOfALongSource) {
+  step({generating(1, 4, 50)});
+  runner.start({.id = StepId{100}, .encode = {generating(2, 300, 1)}});
+  for (int token = 0; token < 3; ++token) {
+    runner.start({.id = StepId{101}, .decode = {SequenceId{1}}});
+    std::optional<StepDone> done;
+    while (!done && experts.run_one()) done = runner.take_done();
+    ASSERT_TRUE(done);
+    EXPECT_EQ(done->id, StepId{101}) << "the long source takes longer";
+  }
+  experts.run_all();
+  EXPECT_GT(experts.pauses(), 0U) << "it lets others through between its sub-layers";
+  EXPECT_EQ(runner.take_done()->id, StepId{100});
+}
+
 TEST_P(StepRunnerTest, ForgetsAReleasedSequence) {
   step({generating(1, 4, 50)});
   ASSERT_EQ(runner.sequences(), 1U);
