@@ -30,7 +30,7 @@ std::optional<std::string> failed_process(std::string_view path) {
 // {"why": "…"}. The content type keeps other sites' pages in a browser on this machine from posting here.
 Reply note_failed(const HttpRequest& request, const std::string& process, Engine& engine) {
   if (request.method != "POST") {
-    return error_reply({405, "method_not_allowed", "this path takes POST only", ""});
+    return method_refusal(request.method, "POST");
   }
   if (request.content_type != "application/json") {
     return error_reply({415, "unsupported_media_type", "send the header Content-Type: application/json", ""});
@@ -60,8 +60,8 @@ Reply answer_admin(const HttpRequest& request, Engine& engine, const HttpProbe& 
   if (!known) {
     return error_reply({404, "route_not_found", "no such path; there are /, /metrics and /status", ""});
   }
-  if (request.method != "GET") {
-    return error_reply({405, "method_not_allowed", "this path takes GET only", ""});
+  if (!takes_method(request.method, "GET")) {
+    return method_refusal(request.method, "GET");
   }
   if (request.path == "/status") {
     return json_reply(status_json(engine.status()));

@@ -4,6 +4,7 @@
 #include <string_view>
 
 #include "router/http/gates_json.h"
+#include "router/http/growing_text.h"
 
 namespace sida::router {
 namespace {
@@ -65,7 +66,7 @@ nlohmann::json logprobs_json(const ServedModel& model, const std::vector<Generat
   auto logprobs = nlohmann::json::array();
   auto top_logprobs = nlohmann::json::array();
   auto offsets = nlohmann::json::array();
-  std::vector<std::int32_t> before;
+  GrowingText before(model);
   for (const GeneratedToken& token : generated) {
     tokens.push_back(token_name(model, token.token));
     logprobs.push_back(token.logprob);
@@ -74,8 +75,8 @@ nlohmann::json logprobs_json(const ServedModel& model, const std::vector<Generat
       top[token_name(model, alternative.token)] = alternative.logprob;
     }
     top_logprobs.push_back(std::move(top));
-    offsets.push_back(decode_text(model, before).size());
-    before.push_back(token.token);
+    offsets.push_back(before.text().size());
+    before.add(token.token);
   }
   return {{"tokens", tokens}, {"token_logprobs", logprobs}, {"top_logprobs", top_logprobs}, {"text_offset", offsets}};
 }
@@ -90,11 +91,6 @@ nlohmann::json usage_json(const CompletionsRequest& request, std::size_t complet
           {"total_tokens", prompt_tokens + completion_tokens}};
 }
 
-bool reaches_stop(const ServedModel& model, const std::vector<std::string>& stop,
-                  const std::vector<GeneratedToken>& tokens) {
-  return !stop.empty() && find_stop(decode_text(model, ids_of(tokens)), stop) != std::string::npos;
-}
-
 Choice apply_stop(const ServedModel& model, const std::vector<std::string>& stop, const JobResult& result) {
   const auto ids = ids_of(result.tokens);
   Choice choice{decode_text(model, ids), result.tokens, result.finish_reason};
@@ -104,9 +100,10 @@ Choice apply_stop(const ServedModel& model, const std::vector<std::string>& stop
   }
   choice.text.resize(end);
   choice.finish_reason = FinishReason::kStop;
-  for (std::size_t count = 1; count < ids.size(); ++count) {
-    if (find_stop(decode_text(model, std::span(ids).first(count)), stop) != std::string::npos) {
-      choice.tokens.resize(count);
+  GrowingText text(model);
+  for (std::size_t count = 0; count < ids.size(); ++count) {
+    if (find_stop(text.add(ids[count]), stop) != std::string::npos) {
+      choice.tokens.resize(count + 1);
       break;
     }
   }

@@ -25,9 +25,6 @@ struct Choice {
   FinishReason finish_reason = FinishReason::kLength;
 };
 
-// True when the text of these tokens contains a stop string: nothing more needs to be generated.
-bool reaches_stop(const ServedModel& model, const std::vector<std::string>& stop,
-                  const std::vector<GeneratedToken>& tokens);
 Choice apply_stop(const ServedModel& model, const std::vector<std::string>& stop, const JobResult& result);
 
 // One result per job, in the order of jobs_of.

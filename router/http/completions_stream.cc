@@ -26,14 +26,14 @@ std::size_t held_back_bytes(const std::string& text, const std::vector<std::stri
 
 ChoiceStream::ChoiceStream(std::size_t index, const ResponseMeta& meta, const CompletionsRequest& request,
                            const ServedModel& model)
-    : index_(index), meta_(meta), request_(request), model_(model) {}
+    : index_(index), meta_(meta), request_(request), model_(model), decoded_(model) {}
 
 std::optional<nlohmann::json> ChoiceStream::add(const GeneratedToken& token) {
   if (reached_stop_) {
     return std::nullopt;
   }
-  ids_.push_back(token.token);
-  text_ = decode_text(model_, ids_);
+  ++tokens_;
+  text_ = decoded_.add(token.token);
   const std::size_t end = find_stop(text_, request_.stop);
   if (end != std::string::npos) {
     reached_stop_ = true;

@@ -9,6 +9,7 @@
 #include "router/core/request.h"
 #include "router/http/completions_request.h"
 #include "router/http/completions_response.h"
+#include "router/http/growing_text.h"
 #include "router/http/served_model.h"
 
 namespace sida::router {
@@ -27,7 +28,7 @@ class ChoiceStream {
   // The last chunk, with the rest of the text and the finish reason.
   nlohmann::json finish(FinishReason reason, const RoutingReport& routing);
 
-  [[nodiscard]] std::size_t token_count() const { return ids_.size(); }
+  [[nodiscard]] std::size_t token_count() const { return tokens_; }
 
  private:
   nlohmann::json chunk(const std::string& text, const std::vector<GeneratedToken>& tokens,
@@ -37,8 +38,9 @@ class ChoiceStream {
   const ResponseMeta& meta_;
   const CompletionsRequest& request_;
   const ServedModel& model_;
-  std::vector<std::int32_t> ids_;
-  std::string text_;            // Of all ids; ends before the stop string once that came.
+  GrowingText decoded_;         // Of all tokens.
+  std::size_t tokens_ = 0;      // How many those are.
+  std::string text_;            // The same; ends before the stop string once that came.
   std::size_t sent_bytes_ = 0;  // Of text_.
   bool reached_stop_ = false;
 };

@@ -163,12 +163,15 @@ class Session {
     }
     const unsigned version = parser.get().version();
     const bool keep_alive = parser.get().keep_alive();
+    const bool head_only = parser.get().method() == http::verb::head;
     watch_client_of_request();
     const Answer answer = co_await handler_(plain_request(parser.release()), *connection_->client);
     bool written = false;
     if (!connection_->client->is_gone()) {
       if (answer.events) {
         written = co_await write_events(answer, version, keep_alive);
+      } else if (head_only) {
+        written = co_await write_head(answer.reply, version, keep_alive);
       } else {
         written = co_await write(answer.reply, version, keep_alive);
       }
@@ -221,14 +224,30 @@ class Session {
     stream_.socket().cancel(ignored);
   }
 
-  net::awaitable<bool> write(const Reply& reply, unsigned version, bool keep_alive) {
-    http::response<http::string_body> response(static_cast<http::status>(reply.status), version);
+  template <typename Body>
+  static http::response<Body> response_of(const Reply& reply, unsigned version, bool keep_alive) {
+    http::response<Body> response(static_cast<http::status>(reply.status), version);
     response.set(http::field::server, "sida");
     response.set(http::field::content_type, reply.content_type);
     for (const auto& [name, value] : reply.headers) {
       response.set(name, value);
     }
     response.keep_alive(keep_alive);
+    return response;
+  }
+
+  // What a GET would get, less the body.
+  net::awaitable<bool> write_head(const Reply& reply, unsigned version, bool keep_alive) {
+    auto response = response_of<http::empty_body>(reply, version, keep_alive);
+    response.content_length(reply.body.size());
+    error_code error;
+    stream_.expires_after(limits_.write_timeout);
+    co_await http::async_write(stream_, response, into(error));
+    co_return !error;
+  }
+
+  net::awaitable<bool> write(const Reply& reply, unsigned version, bool keep_alive) {
+    auto response = response_of<http::string_body>(reply, version, keep_alive);
     response.body() = reply.body;
     response.prepare_payload();
     error_code error;

@@ -17,12 +17,11 @@ class Collector {
       : stream_(stream), enough_(enough), tokens_(jobs), ended_early_(jobs, false), results_(jobs) {}
 
   void take(TokenCame came) {
-    auto& tokens = tokens_[came.job];
-    tokens.push_back(std::move(came.token));
-    if (!ended_early_[came.job] && enough_(tokens)) {
+    if (!ended_early_[came.job] && enough_(came.job, came.token)) {
       ended_early_[came.job] = true;
       stream_.cancel(came.job);
     }
+    tokens_[came.job].push_back(std::move(came.token));
   }
 
   void take(JobEnded ended) {

@@ -1,6 +1,7 @@
 // Runs the jobs of one HTTP request on the engine and waits for all of them.
 #pragma once
 
+#include <cstddef>
 #include <functional>
 #include <vector>
 
@@ -11,8 +12,8 @@
 
 namespace sida::router {
 
-// Asked after each token of a job, on the HTTP thread; true ends the job with what it has.
-using Enough = std::function<bool(const std::vector<GeneratedToken>& tokens)>;
+// Told each token of each job (its index), on the HTTP thread; true ends the job with what it has.
+using Enough = std::function<bool(std::size_t job, const GeneratedToken& token)>;
 
 // One result per job, in their order, or the first error; jobs still running after an error are cancelled and waited
 // for. Cancels all when `client` goes away. `enough` may be empty. Jobs need request ids; callbacks are set here.

@@ -1,14 +1,17 @@
 #include "router/http/public_api.h"
 
+#include <algorithm>
 #include <array>
 #include <boost/asio/this_coro.hpp>
 #include <chrono>
 #include <cstdio>
+#include <optional>
 #include <string_view>
 
 #include "common/base/random_id.h"
 #include "common/base/version.h"
 #include "router/http/completions_stream.h"
+#include "router/http/growing_text.h"
 #include "router/http/job_runner.h"
 #include "router/http/job_stream.h"
 #include "router/http/json_fields.h"
@@ -45,26 +48,21 @@ std::string hex_id(const char* prefix, std::uint64_t value) {
   return prefix + std::string(text.data());
 }
 
-// Known path and method, JSON where a body is due. Requiring the content type keeps other sites' pages in a browser on
-// this machine from posting here.
-ApiResult<void> check_route(const HttpRequest& request) {
-  bool known_path = false;
-  for (const Route& route : kRoutes) {
-    if (route.path != request.path) {
-      continue;
-    }
-    known_path = true;
-    if (route.method == request.method) {
-      if (request.method == "POST" && request.content_type != "application/json") {
-        return tl::unexpected<ApiError>(
-            ApiError{415, "unsupported_media_type", "send the header Content-Type: application/json", ""});
-      }
-      return {};
-    }
+// What is wrong with path, method or content type; nothing: the request has a handler. Requiring the content type keeps
+// other sites' pages in a browser on this machine from posting here.
+std::optional<Reply> refuse_route(const HttpRequest& request) {
+  const auto route = std::find_if(kRoutes.begin(), kRoutes.end(),
+                                  [&request](const Route& known) { return known.path == request.path; });
+  if (route == kRoutes.end()) {
+    return error_reply({404, "route_not_found", "no such path; docs/api.md lists them", ""});
   }
-  return tl::unexpected<ApiError>(
-      known_path ? ApiError{405, "method_not_allowed", "this path does not take " + request.method, ""}
-                 : ApiError{404, "route_not_found", "no such path; docs/api.md lists them", ""});
+  if (!takes_method(request.method, route->method)) {
+    return method_refusal(request.method, std::string(route->method));
+  }
+  if (route->method == "POST" && request.content_type != "application/json") {
+    return error_reply({415, "unsupported_media_type", "send the header Content-Type: application/json", ""});
+  }
+  return std::nullopt;
 }
 
 std::string endpoint_label(const HttpRequest& request) {
@@ -101,8 +99,8 @@ net::awaitable<Answer> PublicApi::handle(HttpRequest request, ClientWatch& clien
 }
 
 net::awaitable<Answer> PublicApi::route(const HttpRequest& request, ClientWatch& client) {
-  if (auto known = check_route(request); !known) {
-    co_return Answer{error_reply(known.error()), {}};
+  if (auto refused = refuse_route(request)) {
+    co_return Answer{*std::move(refused), {}};
   }
   if (refusing_ && request.method == "POST") {
     co_return Answer{error_reply(api_error({ErrorCode::kUnavailable, kStopping})), {}};
@@ -155,8 +153,9 @@ net::awaitable<Answer> PublicApi::complete(const HttpRequest& request, ClientWat
   // A job that is ended early has no routing to report, so one whose routing is wanted runs on.
   Enough enough;
   if (!parsed->stop.empty() && !parsed->return_routing) {
-    enough = [this, stop = parsed->stop](const std::vector<GeneratedToken>& tokens) {
-      return reaches_stop(model_, stop, tokens);
+    enough = [stop = parsed->stop, texts = std::vector(jobs.size(), GrowingText(model_))](
+                 std::size_t job, const GeneratedToken& token) mutable {
+      return find_stop(texts[job].add(token.token), stop) != std::string::npos;
     };
   }
   const auto results = co_await run_jobs(engine_, std::move(jobs), std::move(enough), client);

@@ -55,4 +55,10 @@ Reply error_reply(const ApiError& error) {
   return reply;
 }
 
+Reply method_refusal(const std::string& method, const std::string& allowed) {
+  Reply reply = error_reply({405, "method_not_allowed", "this path takes " + allowed + ", not " + method, ""});
+  reply.headers.emplace_back("Allow", allowed == "GET" ? "GET, HEAD" : allowed);
+  return reply;
+}
+
 }  // namespace sida::router

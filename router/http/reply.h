@@ -3,6 +3,7 @@
 
 #include <nlohmann/json.hpp>
 #include <string>
+#include <string_view>
 #include <tl/expected.hpp>
 #include <utility>
 #include <vector>
@@ -45,5 +46,12 @@ std::string dump_json(const nlohmann::json& body);
 Reply json_reply(const nlohmann::json& body);
 // {"error": {"message", "type", "param", "code"}}; with Retry-After on 503.
 Reply error_reply(const ApiError& error);
+// 405. `allowed`: the method that the path takes. HEAD goes with GET.
+Reply method_refusal(const std::string& method, const std::string& allowed);
+
+// Whether a request of this method is one for `allowed`. The answer to HEAD is that to GET; its body is not sent.
+[[nodiscard]] inline bool takes_method(std::string_view method, std::string_view allowed) {
+  return method == allowed || (method == "HEAD" && allowed == "GET");
+}
 
 }  // namespace sida::router

@@ -11,15 +11,18 @@ ApiResult<std::vector<std::int32_t>> encode_text(const ServedModel& model, const
   return model.tokenizer->encode(text, /*add_special_tokens=*/true);
 }
 
+bool has_text(const ServedModel& model, std::int32_t id) {
+  return id != model.pad_token_id &&
+         std::find(model.eos_token_ids.begin(), model.eos_token_ids.end(), id) == model.eos_token_ids.end();
+}
+
 std::string decode_text(const ServedModel& model, std::span<const std::int32_t> ids) {
   if (model.tokenizer == nullptr) {
     return "";
   }
   std::vector<std::int32_t> kept;
-  std::copy_if(ids.begin(), ids.end(), std::back_inserter(kept), [&model](std::int32_t id) {
-    return id != model.pad_token_id &&
-           std::find(model.eos_token_ids.begin(), model.eos_token_ids.end(), id) == model.eos_token_ids.end();
-  });
+  std::copy_if(ids.begin(), ids.end(), std::back_inserter(kept),
+               [&model](std::int32_t id) { return has_text(model, id); });
   return model.tokenizer->decode(kept, /*skip_special_tokens=*/false);
 }
 

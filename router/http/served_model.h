@@ -24,6 +24,9 @@ struct ServedModel {
 // The ids of one text, end token included. 400 when there is no tokeniser; `param` names the field.
 ApiResult<std::vector<std::int32_t>> encode_text(const ServedModel& model, const std::string& text, const char* param);
 
+// False for pad and end tokens.
+bool has_text(const ServedModel& model, std::int32_t id);
+
 // Text of generated ids: pad and end tokens are dropped, sentinels (<extra_id_N>) stay, since they carry meaning.
 // Empty without a tokeniser.
 std::string decode_text(const ServedModel& model, std::span<const std::int32_t> ids);

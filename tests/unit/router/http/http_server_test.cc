@@ -134,6 +134,24 @@ TEST_F(HttpServerTest, UnknownPathsMethodsAndTypesAreRefused) {
   EXPECT_EQ(body_of(ask("GET /metrics HTTP/1.1\r\nHost: x\r\n\r\n"))["error"]["code"], "route_not_found");
 }
 
+TEST_F(HttpServerTest, AWrongMethodIsToldTheRightOne) {
+  EXPECT_THAT(ask("GET /v1/completions HTTP/1.1\r\nHost: x\r\n\r\n"), HasSubstr("Allow: POST\r\n"));
+  EXPECT_THAT(ask("DELETE /health HTTP/1.1\r\nHost: x\r\n\r\n"), HasSubstr("Allow: GET, HEAD\r\n"));
+}
+
+TEST_F(HttpServerTest, HeadIsGetWithoutTheBody) {
+  start();
+  for (const std::uint16_t port : {server_->port(), server_->admin_port()}) {
+    RawClient client(port);
+    const std::string path = port == server_->port() ? "/health" : "/status";
+    client.send("HEAD " + path + " HTTP/1.1\r\nHost: x\r\n\r\nGET " + path + " HTTP/1.1\r\nHost: x\r\n\r\n");
+    const std::string head = client.read_until("\r\n\r\n");
+    EXPECT_THAT(head, HasSubstr("200 OK"));
+    EXPECT_THAT(head, HasSubstr("Content-Length: "));
+    EXPECT_EQ(client.read_until("\r\n\r\n"), head) << "the next answer follows at once, and says the same";
+  }
+}
+
 TEST_F(HttpServerTest, TheAdminPortIsApart) {
   start();
   RawClient client(server_->admin_port());
