@@ -30,7 +30,7 @@ struct GenerateOptions {
 config::Schema describe(GenerateOptions& o) {
   config::Schema schema("sida generate",
                         "Answers one prompt, in a cluster started for it or, with --url, in a running one.");
-  schema.text("prompt", o.prompt, "text to answer");
+  const config::Option& prompt = schema.text("prompt", o.prompt, "text to answer; it may be empty");
   schema.integers("input-ids", o.input_ids, "token ids instead of text, with the end token");
   schema.integer("max-new-tokens", o.max_new_tokens, {1, 65536}, "most tokens to generate");
   schema.integer("min-new-tokens", o.min_new_tokens, {0, 65536}, "no end token before so many");
@@ -42,15 +42,11 @@ config::Schema describe(GenerateOptions& o) {
   schema.texts("stop", o.stop, "text that ends the answer; repeatable, up to four");
   schema.toggle("show-experts", o.show_experts, "tell which experts and workers served the tokens");
   schema.toggle("json", o.json, "print one JSON object");
-  schema.text("url", o.url, "a running router, as http://127.0.0.1:8000").placeholder("URL");
   schema.duration("timeout", o.timeout, "longest wait for the answer");
-  describe_cluster(schema, o.cluster, /*model_required=*/false);
-  schema.rule([&o](std::vector<std::string>& problems) {
-    if (o.prompt.empty() == o.input_ids.empty()) {
+  describe_target(schema, o.url, o.cluster);
+  schema.rule([&o, &prompt](std::vector<std::string>& problems) {
+    if ((prompt.source() == config::Source::kDefault) == o.input_ids.empty()) {
       problems.emplace_back("give either --prompt TEXT or --input-ids 1,2,3");
-    }
-    if (o.url.empty() && o.cluster.model.empty()) {
-      problems.emplace_back("give --model DIR to start a cluster for this, or --url of a running one");
     }
     if (o.min_new_tokens > o.max_new_tokens) {
       problems.emplace_back("--min-new-tokens must not be above --max-new-tokens");

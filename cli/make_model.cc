@@ -34,8 +34,8 @@ config::Schema describe(MakeModelArguments& a) {
     names.emplace_back(name);
   }
   schema.choice("like", a.like, std::move(names), "geometry");
-  schema.integer("experts", a.experts, {0, 65536}, "experts per MoE layer").zero_means("as the model named");
-  schema.integer("layers", a.layers, {0, 1024}, "layers of each stack").zero_means("as the model named");
+  schema.integer("experts", a.experts, {1, 65536}, "experts per MoE layer").zero_means("as the model named");
+  schema.integer("layers", a.layers, {1, 1024}, "layers of each stack").zero_means("as the model named");
   schema.choice("dtype", a.dtype, {"bf16", "fp16", "fp32"}, "of the stored weights");
   schema.integer("seed", a.seed, {0, INT64_MAX}, "equal seeds give equal weights");
   schema.choice("routing", a.routing, {"gate", "hash"},

@@ -53,6 +53,21 @@ std::vector<std::string> serve_arguments(const ClusterOptions& o) {
   return arguments;
 }
 
+void describe_target(config::Schema& schema, std::string& url, ClusterOptions& options) {
+  schema.text("url", url, "a running router, as http://127.0.0.1:8000").placeholder("URL");
+  describe_cluster(schema, options, /*model_required=*/false);
+  const config::Option* model = schema.find("model");
+  schema.rule([&url, &options, model](std::vector<std::string>& problems) {
+    if (url.empty() && options.model.empty()) {
+      problems.emplace_back("give --model DIR to start a cluster for this, or --url of a running one");
+    }
+    // A variable or file may name a model for other verbs.
+    if (!url.empty() && model->source() == config::Source::kFlag) {
+      problems.emplace_back("give --url of a running cluster or --model DIR to start one, not both");
+    }
+  });
+}
+
 Result<std::unique_ptr<PrivateCluster>> PrivateCluster::start(ClusterOptions options) {
   options.host = "127.0.0.1";
   options.port = 0;

@@ -44,6 +44,10 @@ class Target {
   std::unique_ptr<PrivateCluster> cluster_;
 };
 
+// Adds --url and the options of a cluster, with the rule that one of --url and --model says where to ask. Both must
+// outlive the schema.
+void describe_target(config::Schema& schema, std::string& url, ClusterOptions& options);
+
 // The flags of `sida serve` that give these options.
 std::vector<std::string> serve_arguments(const ClusterOptions& options);
 

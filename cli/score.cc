@@ -25,24 +25,22 @@ struct ScoreOptions {
 
 config::Schema describe(ScoreOptions& o) {
   config::Schema schema("sida score", "Log-probability of each token of a target, given a prompt, and the perplexity.");
-  schema.text("prompt", o.prompt, "text that the encoder reads");
-  schema.text("target", o.target, "text that is scored");
+  const config::Option& prompt = schema.text("prompt", o.prompt, "text that the encoder reads; it may be empty");
+  const config::Option& target = schema.text("target", o.target, "text that is scored; it may be empty");
   schema.integers("input-ids", o.input_ids, "token ids instead of --prompt, with the end token");
   schema.integers("target-ids", o.target_ids, "token ids instead of --target, with the end token");
   schema.text("file", o.file, "JSON lines of prompt or input_ids, and target or target_ids").placeholder("F.jsonl");
   schema.toggle("json", o.json, "print one JSON object");
-  schema.text("url", o.url, "a running router, as http://127.0.0.1:8000").placeholder("URL");
   schema.duration("timeout", o.timeout, "longest wait for one answer");
-  describe_cluster(schema, o.cluster, /*model_required=*/false);
-  schema.rule([&o](std::vector<std::string>& problems) {
-    const bool pair = (o.prompt.empty() != o.input_ids.empty()) && (o.target.empty() != o.target_ids.empty());
-    const bool any = !o.prompt.empty() || !o.input_ids.empty() || !o.target.empty() || !o.target_ids.empty();
+  describe_target(schema, o.url, o.cluster);
+  schema.rule([&o, &prompt, &target](std::vector<std::string>& problems) {
+    const bool has_prompt = prompt.source() != config::Source::kDefault;
+    const bool has_target = target.source() != config::Source::kDefault;
+    const bool pair = has_prompt == o.input_ids.empty() && has_target == o.target_ids.empty();
+    const bool any = has_prompt || has_target || !o.input_ids.empty() || !o.target_ids.empty();
     if (o.file.empty() ? !pair : any) {
       problems.emplace_back(
           "give one of --prompt and --input-ids and one of --target and --target-ids, or --file alone");
-    }
-    if (o.url.empty() && o.cluster.model.empty()) {
-      problems.emplace_back("give --model DIR to start a cluster for this, or --url of a running one");
     }
   });
   schema.example("sida score --model models/demo --input-ids 5,6,1 --target-ids 7,8,1 --json");

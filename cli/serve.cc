@@ -113,16 +113,13 @@ std::string predictor_directory(const ClusterOptions& options) {
 
 Result<void> run_cluster(const ClusterOptions& options) {
   SIDA_TRY(check_directories(options));
-  auto port = free_port(options.host, static_cast<std::uint16_t>(options.port));
+  const auto port = ClaimedPort::claim(options.host, static_cast<std::uint16_t>(options.port));
   if (!port) {
-    return tl::unexpected<Error>(std::move(port).error());
+    return tl::unexpected<Error>(port.error());
   }
-  auto admin_port = free_port("127.0.0.1", static_cast<std::uint16_t>(options.admin_port));
-  if (admin_port && *admin_port == *port) {
-    admin_port = free_port("127.0.0.1", 0);  // Both were free to choose, and the system chose one port twice.
-  }
+  const auto admin_port = ClaimedPort::claim("127.0.0.1", static_cast<std::uint16_t>(options.admin_port));
   if (!admin_port) {
-    return tl::unexpected<Error>(std::move(admin_port).error());
+    return tl::unexpected<Error>(admin_port.error());
   }
   auto directory = RunDirectory::make();
   if (!directory) {
@@ -132,17 +129,17 @@ Result<void> run_cluster(const ClusterOptions& options) {
   const ClusterPlace place{fs::read_symlink("/proc/self/exe", ignored).parent_path(),
                            directory->path(),
                            predictor_directory(options),
-                           *port,
-                           *admin_port,
+                           port->number(),
+                           admin_port->number(),
                            std::max(1U, std::thread::hardware_concurrency())};
-  ReadyWatch watch(options.host, *port, *admin_port);
+  ReadyWatch watch(options.host, port->number(), admin_port->number());
   SupervisorHooks hooks;
   hooks.line = [](const std::string& process, const std::string& line) {
     std::fprintf(stderr, "%-11s | %s\n", process.c_str(), line.c_str());
   };
   hooks.poll_ready = [&watch] { return watch.poll(); };
-  hooks.failed = [admin = Url{"127.0.0.1", std::to_string(*admin_port)}](const std::string& process,
-                                                                         const std::string& why) {
+  hooks.failed = [admin = Url{"127.0.0.1", std::to_string(admin_port->number())}](const std::string& process,
+                                                                                  const std::string& why) {
     // Best effort: it is told again after the process's next end.
     [[maybe_unused]] const auto told = http_call(admin, "/processes/" + process + "/failed", {{"why", why}}, kPatience);
   };

@@ -171,10 +171,11 @@ void Supervisor::reap() {
       take_lines(process);
       child.process.reset();
       child.last_end = *end;
+      child.last_end.told_why = child.last_error.has_value();
       if (end->exit_code != 0) {
         hooks_.line(child.plan.name, how(*end));
       }
-      apply(core_.process_ended(process, *end, steady_now()));
+      apply(core_.process_ended(process, child.last_end, steady_now()));
     }
   }
 }

@@ -33,7 +33,8 @@ std::vector<SupervisorAction> SupervisorCore::process_ended(std::size_t process,
   ++child.deaths_in_a_row;
   const bool said_why = end.exit_code == 2 || end.exit_code == 3;
   child.refused = said_why || end.never_started;
-  const bool somebody_can_put_it_right = child.refused && !served_;
+  const bool gave_up = child.role == ProcessRole::kRouter && end.told_why && end.exit_code != 0;
+  const bool somebody_can_put_it_right = (child.refused || gave_up) && !served_;
   if (somebody_can_put_it_right || !can_do_without(child.role, now)) {
     exit_code_ = said_why ? end.exit_code : 1;
     culprit_ = process;

@@ -29,6 +29,7 @@ struct ProcessEnd {
   int exit_code = 0;
   int signal = 0;
   bool never_started = false;  // The program is missing or the system refused.
+  bool told_why = false;       // It ended on an "error: …" line.
 };
 
 struct StartProcess {
@@ -58,8 +59,8 @@ class SupervisorCore {
   void served() { served_ = true; }
   // A process has failed after too many deaths in a row, or when it says by exit code 2 or 3 that its configuration or
   // model is wrong, or when its program cannot be started. All is ended when every process of a role that nothing can
-  // do without has failed, and, before the cluster served for the first time, when any process gives one of the latter
-  // two reasons: somebody is there who can put it right.
+  // do without has failed. Before the cluster served for the first time all is ended, too, when any process gives one
+  // of the latter two reasons, or the only router tells why it cannot go on: somebody is there who can put it right.
   std::vector<SupervisorAction> process_ended(std::size_t process, ProcessEnd end, TimePoint now);
   // Ends routers first, since their open requests need the workers, then the others. Called again: kills.
   std::vector<SupervisorAction> stop(TimePoint now);

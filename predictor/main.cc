@@ -23,7 +23,8 @@ Result<void> run(const PredictorConfig& config) {
   const auto model = model::ModelDirectory::open(config.model);
   if (!model) return tl::unexpected(model.error());
   auto function = open_hash_function(config.predictor, served_model(*model));
-  if (!function) return tl::unexpected(function.error());
+  // One of another model is as invalid here as a damaged one: exit code 3, as of `sida check`.
+  if (!function) return fail(ErrorCode::kInvalidModel, function.error().message);
   const auto transport = transport::make_zeromq_transport({});
   auto link = transport->serve_control(config.listen);
   if (!link) return tl::unexpected(link.error());

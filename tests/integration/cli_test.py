@@ -10,8 +10,8 @@ import tempfile
 import time
 import unittest
 
-from cluster import READY_TIMEOUT_S, SOURCE
-from serve import Serve, run
+from cluster import READY_TIMEOUT_S, SOURCE, Process
+from serve import SIDA, Serve, run
 
 MODEL = SOURCE / "tests" / "golden" / "cases" / "base" / "model"
 
@@ -76,10 +76,31 @@ class RunningCluster(unittest.TestCase):
         self.assertIn("hit_rate", status)
         self.assertIn("worker-0", run("status", "--url", self.serve.admin_url).stdout)
 
+    def test_an_empty_prompt_is_a_prompt(self):
+        done = run("generate", "--url", self.serve.url, "--prompt", "", "--json")
+        # This model has no tokeniser; what counts is that the router is asked, as over HTTP.
+        self.assertRegex(done.stderr, r"no tokenizer: send token ids")
+
     def test_what_the_router_refuses_is_one_line_and_exit_code_2(self):
         done = run("generate", "--url", self.serve.url, "--input-ids", "99999999")
         self.assertEqual(done.returncode, 2)
         self.assertRegex(done.stderr, r"\Aerror: invalid_argument: .*\n\Z")
+
+    def test_of_two_that_start_on_one_port_the_second_fails_at_once(self):
+        with socket.socket() as free:
+            free.bind(("127.0.0.1", 0))
+            port = free.getsockname()[1]
+        first = Process("first", [SIDA, "serve", "--model", MODEL, "--port", port, "--admin-port", 0])
+        try:
+            first.wait_for_line(r"worker-0")  # Its router has not bound the port yet, or has just done so.
+            begun = time.monotonic()
+            done = run("serve", "--model", MODEL, "--port", port, "--admin-port", "0")
+            self.assertEqual(done.returncode, 1)
+            self.assertRegex(done.stderr, rf"\Aerror: io: port {port} of 127.0.0.1: .*\n\Z")
+            self.assertLess(time.monotonic() - begun, 5)
+            first.wait_for_line(r"^ready: ")
+        finally:
+            first.stop()
 
     def test_a_taken_port_is_named(self):
         port = self.serve.url.rsplit(":", 1)[1]
@@ -150,6 +171,28 @@ class Supervision(unittest.TestCase):
             time.sleep(0.01)
         self.assertEqual([pid for pid in pids if is_running(pid)], [])
 
+    def test_the_folder_of_a_killed_serve_is_removed_by_the_next(self):
+        with tempfile.TemporaryDirectory() as folder:
+            environment = {"TMPDIR": folder}
+            foreign = pathlib.Path(folder) / "sida-abcdef"
+            foreign.mkdir()  # Nobody's: it has no owner.
+            killed = Serve(MODEL, environment=environment)
+            left = [path for path in pathlib.Path(folder).iterdir() if path != foreign]
+            killed.signal(signal.SIGKILL)
+            killed.child.wait()
+            self.assertEqual([path.exists() for path in left], [True])
+            alive = Serve(MODEL, environment=environment)
+            try:
+                now = set(pathlib.Path(folder).iterdir())
+                self.assertEqual(len(now - {foreign}), 1)
+                self.assertNotIn(left[0], now)
+                self.assertIn(foreign, now)
+                # One that runs keeps its folder.
+                Serve(MODEL, environment=environment).stop()
+                self.assertEqual(set(pathlib.Path(folder).iterdir()), now)
+            finally:
+                alive.stop()
+
     @staticmethod
     def pid_of(serve, name):
         return serve.processes()[name]["pid"]
@@ -170,7 +213,28 @@ class PrivateClusterOfAVerb(unittest.TestCase):
                 self.assertRegex(done.stderr, r"\Aerror: invalid_model: .*config\.json.*\n\Z")
 
 
+    def test_a_predictor_of_another_model_is_exit_code_3_as_of_check(self):
+        predictor = SOURCE / "models" / "demo" / "predictor"
+        for verb in (["generate", "--input-ids", "5,1"], ["check"]):
+            done = run(*verb, "--model", MODEL, "--predictor", predictor)
+            self.assertEqual(done.returncode, 3, (verb, done.stderr))
+            self.assertRegex(done.stderr, r"\Aerror: invalid_model: .*made for model.*\n\Z")
+
+
 class WithoutACluster(unittest.TestCase):
+    def test_a_url_and_a_model_exclude_each_other(self):
+        for verb in (["generate"], ["score", "--target-ids", "5"]):
+            done = run(*verb, "--input-ids", "5", "--url", "http://127.0.0.1:9", "--model", MODEL)
+            self.assertEqual(done.returncode, 2)
+            self.assertIn("not both", done.stderr)
+            self.assertEqual(run(*verb, "--input-ids", "5", "--url", "http://127.0.0.1:9", SIDA_MODEL="x").returncode, 1)
+
+    def test_a_model_of_no_layers_is_a_usage_error(self):
+        for flag in ("--layers", "--experts"):
+            done = run("make-model", "/nowhere/model", flag, "0")
+            self.assertEqual(done.returncode, 2)
+            self.assertIn(flag, done.stderr)
+
     def test_usage_errors_are_told_together_with_exit_code_2(self):
         done = run("serve", "--modle", "x", "--workers", "many")
         self.assertEqual(done.returncode, 2)

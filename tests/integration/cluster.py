@@ -22,15 +22,17 @@ ANSWER_TIMEOUT_S = 120
 class Process:
     """One child; its log is kept line by line."""
 
-    def __init__(self, name, arguments):
+    def __init__(self, name, arguments, environment=None):
         self.name = name
-        self.arguments = arguments
+        self.arguments = [str(argument) for argument in arguments]
+        self.environment = {**os.environ, **(environment or {})}
         self.lines = []
         self.changed = threading.Condition()
         self.start()
 
     def start(self):
-        self.child = subprocess.Popen(self.arguments, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True)
+        self.child = subprocess.Popen(self.arguments, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True,
+                                      env=self.environment)
         threading.Thread(target=self._read, args=(self.child,), daemon=True).start()
 
     def _read(self, child):

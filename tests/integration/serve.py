@@ -17,8 +17,9 @@ def run(*arguments, **environment):
 class Serve(Process):
     """`sida serve` on free ports, ready; url and admin_url tell where."""
 
-    def __init__(self, model, *flags):
-        super().__init__("serve", [SIDA, "serve", "--model", model, "--port", "0", "--admin-port", "0", *flags])
+    def __init__(self, model, *flags, environment=None):
+        super().__init__("serve", [SIDA, "serve", "--model", model, "--port", "0", "--admin-port", "0", *flags],
+                         environment)
         try:
             found = self.wait_for_line(r"^ready: (\S+) dashboard (\S+)$")
         except BaseException:

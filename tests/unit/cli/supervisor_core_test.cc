@@ -136,6 +136,18 @@ TEST_F(SupervisorCoreTest, OnceItServesAnInvalidModelFailsOneWorkerAlone) {
   EXPECT_EQ(core_.exit_code(), 3);
 }
 
+TEST_F(SupervisorCoreTest, ARouterThatSaysWhyItCannotStartEndsAllAtOnce) {
+  core_.start(now_);
+  die(kRouter, {.exit_code = 1, .told_why = true});
+  EXPECT_EQ(core_.culprit(), kRouter);
+}
+
+TEST_F(SupervisorCoreTest, OnceItServedARouterIsStartedAgainWhateverItSays) {
+  core_.start(now_);
+  core_.served();
+  EXPECT_THAT(die(kRouter, {.exit_code = 1, .told_why = true}), IsEmpty());
+}
+
 TEST_F(SupervisorCoreTest, AProgramThatCannotBeStartedEndsAll) {
   core_.start(now_);
   die(0, {1, 0, true});
