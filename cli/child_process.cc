@@ -13,8 +13,6 @@
 #include <string_view>
 #include <utility>
 
-extern char** environ;
-
 namespace sida::cli {
 namespace {
 

@@ -101,7 +101,8 @@ Result<HttpAnswer> http_call(const Url& url, const std::string& path, const nloh
     HttpAnswer answer;
     std::exception_ptr failure;
     const Exchange exchange{url, path, body, timeout};
-    net::co_spawn(context, talk(exchange, answer), [&failure](std::exception_ptr thrown) { failure = thrown; });
+    net::co_spawn(context, talk(exchange, answer),
+                  [&failure](std::exception_ptr thrown) { failure = std::move(thrown); });
     context.run();
     if (failure) {
       std::rethrow_exception(failure);

@@ -180,7 +180,7 @@ Option& Schema::duration(std::string name, std::chrono::milliseconds& target, st
 
 Option& Schema::choice(std::string name, std::string& target, std::vector<std::string> choices, std::string help) {
   const std::string words = joined(choices, "|");
-  auto parse = [choices, words](const std::string& text) -> Result<std::string> {
+  auto parse = [choices = std::move(choices), words](const std::string& text) -> Result<std::string> {
     if (std::find(choices.begin(), choices.end(), text) == choices.end()) {
       return fail(ErrorCode::kInvalidArgument, "'" + text + "' is not one of " + words);
     }
