@@ -19,7 +19,7 @@ constexpr const char* kHead = R"(<!doctype html>
 body { font: 15px/1.5 system-ui, sans-serif; max-width: 70rem; margin: 2rem auto; padding: 0 1rem; color: #222; background: #fff; }
 table { border-collapse: collapse; margin: .5rem 0 1.5rem; font-variant-numeric: tabular-nums; }
 th, td { padding: .2rem .7rem; border-bottom: 1px solid #ddd; text-align: right; }
-th:first-child, td:first-child { text-align: left; }
+.name { text-align: left; }
 .scroll { overflow-x: auto; }
 p { max-width: 50rem; }
 svg { max-width: 100%; height: auto; }
@@ -134,10 +134,10 @@ std::string charts(const json& trace, const std::string& title) {
   return text;
 }
 
-std::string cells(const std::vector<std::string>& row, const char* tag) {
+std::string cells(const std::vector<std::string>& row, std::size_t names, const std::string& tag) {
   std::string text = "<tr>";
-  for (const std::string& cell : row) {
-    text += std::string("<") + tag + ">" + escaped(cell) + "</" + tag + ">";
+  for (std::size_t column = 0; column < row.size(); ++column) {
+    text += "<" + tag + (column < names ? " class=\"name\">" : ">") + escaped(row[column]) + "</" + tag + ">";
   }
   return text + "</tr>\n";
 }
@@ -145,8 +145,8 @@ std::string cells(const std::vector<std::string>& row, const char* tag) {
 std::string table_text(const ReportTable& table) {
   std::string text = "<h2>" + escaped(table.title) + "</h2>\n";
   if (!table.note.empty()) text += "<p>" + escaped(table.note) + "</p>\n";
-  text += "<div class=\"scroll\"><table>\n" + cells(table.head, "th");
-  for (const auto& row : table.rows) text += cells(row, "td");
+  text += "<div class=\"scroll\"><table>\n" + cells(table.head, table.names, "th");
+  for (const auto& row : table.rows) text += cells(row, table.names, "td");
   return text + "</table></div>\n";
 }
 

@@ -23,7 +23,7 @@ std::string table_text(const ReportTable& table) {
   std::string text = "\n## " + escaped(table.title) + "\n\n";
   if (!table.note.empty()) text += escaped(table.note) + "\n\n";
   text += line(table.head) + "|";
-  for (std::size_t column = 0; column < table.head.size(); ++column) text += column == 0 ? " --- |" : " --: |";
+  for (std::size_t column = 0; column < table.head.size(); ++column) text += column < table.names ? " --- |" : " --: |";
   text += "\n";
   for (const auto& row : table.rows) text += line(row);
   return text;

@@ -34,6 +34,7 @@ void add_shares(Row& row, const json& recall) {
 ReportTable functions_table(const json& trace, const std::string& title, const std::string& note) {
   ReportTable table{title,
                     note,
+                    1,
                     {"hash function", "encoder top-1", "top-3", "gate mass", "decoder top-1", "top-3", "gate mass",
                      "size", "µs per source token", "µs per target token", "training"},
                     {}};
@@ -51,7 +52,7 @@ ReportTable functions_table(const json& trace, const std::string& title, const s
 }
 
 ReportTable tasks_table(const json& trace) {
-  ReportTable table{"By task", "", {"task", "hash function"}, {}};
+  ReportTable table{"By task", "", 2, {"task", "hash function"}, {}};
   for (const char* stack : {"encoder", "decoder"}) {
     for (const char* what : {" top-1", " top-3", " gate mass"}) table.head.push_back(std::string(stack) + what);
   }
@@ -70,6 +71,7 @@ ReportTable layers_table(const json& trace) {
   ReportTable table{"By MoE layer",
                     "Top-1 / top-3 of each hash function. Entropy is of the experts that the gate chose, over its "
                     "maximum: 100 % is perfectly even use.",
+                    1,
                     {"layer", "entropy"},
                     {}};
   for (const json& subject : trace["predictors"]) table.head.push_back(subject["name"].get<std::string>());
@@ -93,6 +95,7 @@ ReportTable modes_table(const json& modes) {
                     "Perplexity is teacher-forced and weighted by target tokens, its ratio is to exact mode. By the "
                     "table: share of (token, layer) pairs that the hash table decided. Agreement is with the gate, on "
                     "the pairs for which both were asked.",
+                    2,
                     {"mode", "weights", "perplexity", "ratio", "by the table", "late", "agreement", "seconds"},
                     {}};
   for (const json& mode : modes) {
@@ -109,6 +112,7 @@ ReportTable answers_table(const json& modes) {
   ReportTable table{"Answers",
                     "An answer is right when it is the target to the last token. Fidelity is accuracy over accuracy in "
                     "exact mode; unchanged answers are those with the tokens of exact mode, right or wrong.",
+                    3,
                     {"task", "mode", "weights", "examples", "accuracy", "fidelity", "unchanged"},
                     {}};
   for (const json& mode : modes) {

@@ -7,10 +7,11 @@
 
 namespace sida::cli {
 
-// Plain text, not escaped. The first column is a name, the others are figures.
+// Plain text, not escaped. The first columns are names, the others figures.
 struct ReportTable {
   std::string title;
-  std::string note;  // A sentence or two below the title; may be empty.
+  std::string note;       // A sentence or two below the title; may be empty.
+  std::size_t names = 1;  // Columns of names.
   std::vector<std::string> head;
   std::vector<std::vector<std::string>> rows;
 };

@@ -1,13 +1,16 @@
 """`sida evaluate`: the keys that others rely on, what they say of the demo model, and what it refuses."""
 
 import json
+import os
 import pathlib
+import re
 import shutil
+import subprocess
 import sys
 import tempfile
 import unittest
 
-from cluster import SOURCE
+from cluster import PROGRAMS, SOURCE
 from serve import run
 
 DEMO = SOURCE / "models" / "demo"
@@ -63,6 +66,15 @@ class Evaluate(unittest.TestCase):
         pair = {"prompt": LINES[2]["prompt"], "target": LINES[2]["target"]}
         done = run("score", "--model", DEMO, "--prompt", pair["prompt"], "--target", pair["target"], "--json")
         self.assertAlmostEqual(found["perplexity"]["exact"], json.loads(done.stdout)["perplexity"], places=2)
+
+    def test_the_commands_of_the_page_work(self):
+        (self.folder / "held-out.jsonl").write_text((self.folder / "a.jsonl").read_text())
+        (self.folder / "other.txt").write_text("In the beginning was the word, and nobody wrote it down.\n")
+        block = re.findall(r"```sh\n(.*?)```", (SOURCE / "docs" / "evaluation.md").read_text(), re.DOTALL)[0]
+        done = subprocess.run(["bash", "-ec", block.replace("MODEL", str(DEMO))], cwd=self.folder, capture_output=True,
+                              text=True, timeout=300, env={**os.environ, "PATH": f"{PROGRAMS}:{os.environ['PATH']}"})
+        self.assertEqual(done.returncode, 0, done.stdout + done.stderr)
+        self.assertIn("out_of_domain", json.loads((self.folder / "e.json").read_text()))
 
     def test_functions_are_measured_without_a_cluster(self):
         _, found = self.evaluate("--no-modes", "--predictor", DEMO / "predictor")
