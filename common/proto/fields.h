@@ -196,6 +196,10 @@ void fields(A& a, Of<A, Residency>& m) {
   a.number("hits", m.hits);
   a.number("misses", m.misses);
   a.number("rows_served", m.rows_served);
+  a.number("prefetches", m.prefetches);
+  a.number("prefetches_useful", m.prefetches_useful);
+  a.number("prefetches_late", m.prefetches_late);
+  a.number("prefetches_wasted", m.prefetches_wasted);
 }
 
 template <typename A>

@@ -18,7 +18,7 @@
 
 namespace sida::proto {
 
-inline constexpr std::uint16_t kProtocolVersion = 1;
+inline constexpr std::uint16_t kProtocolVersion = 2;
 
 // Limits, enforced by the codec in both directions. What happens beyond: kMalformedMessage, counted by the receiver.
 inline constexpr std::size_t kMaxEnvelopeBytes = 4U << 20U;
@@ -195,6 +195,10 @@ struct Residency {
   std::uint64_t hits = 0;    // Since start.
   std::uint64_t misses = 0;  // Since start.
   std::uint64_t rows_served = 0;
+  std::uint64_t prefetches = 0;         // Experts read because of a Prefetch. Of these,
+  std::uint64_t prefetches_useful = 0;  // resident when first demanded;
+  std::uint64_t prefetches_late = 0;    // still on their way then;
+  std::uint64_t prefetches_wasted = 0;  // evicted before anybody wanted them.
   bool operator==(const Residency&) const = default;
 };
 
