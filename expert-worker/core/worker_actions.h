@@ -33,7 +33,8 @@ struct WorkerLimits {
   std::size_t jobs_max = 4096;                       // Dispatches not yet answered; beyond: failure kOverloaded.
   std::uint64_t job_bytes_max = 512U << 20U;         // Their rows; beyond: failure kOverloaded.
   std::size_t peers_max = 4096;                      // Routers; further ones are refused.
-  std::size_t prefetch_max = 4096;                   // Experts to prefetch; later advice beyond it is dropped.
+  std::size_t prefetch_max = 4096;                   // Experts expected; later advice beyond it is dropped.
+  std::chrono::milliseconds expected_for{2'000};     // Advice older than that is forgotten.
   std::size_t loads_in_flight_max = 2;               // Demanded experts on their way from disk.
   std::size_t computes_in_flight_max = 2;            // One runs while the next waits, so that no time is lost between.
   std::chrono::milliseconds roster_grace{500};       // Without a roster for so long, all experts are its own.
@@ -94,6 +95,10 @@ struct WorkerCounters {
   std::uint64_t deadlines_missed = 0;    // Dispatches given up because nobody waits for them any more.
   std::uint64_t malformed_messages = 0;  // Dropped.
   std::uint64_t loads = 0;
+  std::uint64_t prefetches = 0;         // Experts read because of advice.
+  std::uint64_t prefetches_useful = 0;  // Of these, experts that were resident when first demanded.
+  std::uint64_t prefetches_late = 0;    // Experts that were still on their way then.
+  std::uint64_t prefetches_wasted = 0;  // Experts that were evicted before anybody wanted them.
   std::uint64_t load_failures = 0;
 };
 

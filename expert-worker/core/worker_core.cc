@@ -10,7 +10,8 @@ WorkerCore::WorkerCore(WorkerIdentity identity, WorkerLimits limits, TimePoint n
       limits_(limits),
       peers_(limits.peers_max),
       slots_(identity_.welcome.capacity.slots),
-      share_(identity_.moe_layers, identity_.experts_per_layer, limits.prefetch_max),
+      share_(identity_.moe_layers, identity_.experts_per_layer),
+      expected_(limits.prefetch_max, limits.expected_for),
       load_time_(limits.first_load_time),
       share_due_(now + limits.roster_grace),
       next_tick_(now),
@@ -29,7 +30,7 @@ WorkerActions WorkerCore::control_message(PeerId peer, const proto::Message& mes
   } else if (const auto* roster = std::get_if<proto::Roster>(&message)) {
     if (peers_.take_roster(peer, *roster)) refresh_share();
   } else if (const auto* prefetch = std::get_if<proto::Prefetch>(&message)) {
-    share_.advise(*prefetch);
+    advise(*prefetch, now);
   } else if (!std::holds_alternative<proto::Heartbeat>(message)) {
     ++counters_.malformed_messages;
   }
@@ -137,6 +138,15 @@ WorkerActions WorkerCore::drain(TimePoint /*now*/) {
   return actions;
 }
 
+void WorkerCore::advise(const proto::Prefetch& prefetch, TimePoint now) {
+  expected_.expire(now);  // Old advice leaves room for new.
+  for (const proto::Prefetch::Item& item : prefetch.items) {
+    const bool exists = item.key.layer.value >= 0 && item.key.layer.value < identity_.moe_layers &&
+                        item.key.expert.value >= 0 && item.key.expert.value < identity_.experts_per_layer;
+    if (exists) expected_.expect(item.key, now);
+  }
+}
+
 void WorkerCore::refresh_share() {
   const proto::Welcome& self = identity_.welcome;
   const proto::Member member{self.worker, self.name, self.capacity, self.numerics_id, self.covered_layers, false};
@@ -154,7 +164,11 @@ proto::Residency WorkerCore::residency() const {
           .memory_bytes = slots_.used() * identity_.welcome.capacity.expert_bytes,
           .hits = counters_.hits,
           .misses = counters_.misses,
-          .rows_served = counters_.rows_served};
+          .rows_served = counters_.rows_served,
+          .prefetches = counters_.prefetches,
+          .prefetches_useful = counters_.prefetches_useful,
+          .prefetches_late = counters_.prefetches_late,
+          .prefetches_wasted = counters_.prefetches_wasted};
 }
 
 }  // namespace sida::worker

@@ -2,7 +2,8 @@
 // and in which order it computes. No I/O, no clock, no bytes.
 //
 // Order of work: dispatches in order of arrival; within and across them, experts that are resident are computed while
-// missing ones are read. What is demanded is read before what is only expected. Every admitted dispatch ends once: with
+// missing ones are read. What is demanded is read before what is only expected, and
+// what is expected sooner is evicted later. Every admitted dispatch ends once: with
 // a result, a failure, or silently when its router cancelled it or went away. Work that was not started by its deadline
 // is not started: the router has given it up by then.
 #pragma once
@@ -10,6 +11,7 @@
 #include <cstdint>
 #include <map>
 #include <span>
+#include <unordered_set>
 #include <vector>
 
 #include "common/base/ids.h"
@@ -18,6 +20,7 @@
 #include "expert-worker/core/job.h"
 #include "expert-worker/core/router_peers.h"
 #include "expert-worker/core/worker_actions.h"
+#include "expert-worker/residency/expectations.h"
 #include "expert-worker/residency/share.h"
 #include "expert-worker/residency/slot_table.h"
 
@@ -57,6 +60,7 @@ class WorkerCore {
   struct Loading {
     ExpertKey key;
     bool demanded = false;
+    bool advised = false;
   };
 
   void greet(PeerId peer, const proto::Hello& hello, bool on_control_link, TimePoint now, WorkerActions& actions);
@@ -70,6 +74,7 @@ class WorkerCore {
   void load_expected(TimePoint now, WorkerActions& actions);
   enum class MayEvict { kForeign, kAny };
   std::optional<SlotId> take_slot(ExpertKey key, MayEvict may_evict);
+  void advise(const proto::Prefetch& prefetch, TimePoint now);
   void estimate(Job& job, WorkerActions& actions);
   void end_job(JobId id, WorkerActions& actions);
   void finish_if_done(JobId id, WorkerActions& actions);
@@ -82,7 +87,9 @@ class WorkerCore {
   RouterPeers peers_;
   SlotTable slots_;
   Share share_;
-  std::map<JobId, Job> jobs_;  // In order of arrival.
+  Expectations expected_;
+  std::unordered_set<ExpertKey> prefetched_;  // Resident because of advice, and not demanded yet.
+  std::map<JobId, Job> jobs_;                 // In order of arrival.
   std::map<proto::DispatchId, JobId> by_dispatch_;
   std::uint64_t last_job_ = 0;
   std::uint64_t job_bytes_ = 0;

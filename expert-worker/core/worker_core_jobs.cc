@@ -46,6 +46,7 @@ void WorkerCore::admit(PeerId peer, const proto::Dispatch& dispatch, TimePoint d
     job.groups.push_back({.key = key, .first_row = first_row, .rows = group.rows});
     first_row += group.rows;
     share_.wanted(key, group.rows);
+    expected_.end(key);
   }
   job.groups_left = job.groups.size();
   job_bytes_ += dispatch.shape.bytes();
@@ -100,11 +101,16 @@ bool WorkerCore::reach_for(Job& job, JobGroup& group, TimePoint now, WorkerActio
     group.slot = *slot;
     group.state = JobGroup::State::kReady;
     ++(group.missed ? counters_.misses : counters_.hits);
+    counters_.prefetches_useful += prefetched_.erase(group.key);
     return true;
   }
   group.missed = true;
   if (slots_.state(group.key) == Residence::kLoading) {
-    for (auto& [slot, load] : loading_) load.demanded |= load.key == group.key;
+    for (auto& [slot, load] : loading_) {
+      if (load.key != group.key || load.demanded) continue;
+      load.demanded = true;
+      counters_.prefetches_late += load.advised ? 1 : 0;
+    }
     estimate(job, actions);
     return true;
   }
@@ -116,7 +122,7 @@ bool WorkerCore::reach_for(Job& job, JobGroup& group, TimePoint now, WorkerActio
   auto slot = take_slot(group.key, MayEvict::kAny);
   estimate(job, actions);
   if (!slot) return false;
-  loading_.emplace(*slot, Loading{group.key, true});
+  loading_.emplace(*slot, Loading{.key = group.key, .demanded = true});
   residency_changed_ = true;
   actions.emplace_back(LoadExpert{group.key, *slot});
   return true;
@@ -144,36 +150,57 @@ void WorkerCore::start_computes(WorkerActions& actions) {
 // good as anything.
 void WorkerCore::load_expected(TimePoint now, WorkerActions& actions) {
   if (draining_ || !loading_.empty()) return;
-  const auto load = [&](ExpertKey key, MayEvict may_evict) {
+  const auto load = [&](ExpertKey key, bool advised, MayEvict may_evict) {
     const auto slot = take_slot(key, may_evict);
     if (!slot) return false;
-    loading_.emplace(*slot, Loading{key, false});
+    loading_.emplace(*slot, Loading{.key = key, .advised = advised});
     actions.emplace_back(LoadExpert{key, *slot});
     return true;
   };
-  while (const auto key = share_.next_advised(slots_)) {
-    if (load(*key, share_.fits() ? MayEvict::kForeign : MayEvict::kAny)) return;
+  expected_.expire(now);
+  if (const auto key = expected_.next(slots_)) {
+    // Without a slot for it there is none for what is needed later.
+    if (load(*key, true, share_.fits() ? MayEvict::kForeign : MayEvict::kAny)) {
+      ++counters_.prefetches;
+      return;
+    }
   }
   const bool room = slots_.used() < slots_.slots() || (foreign_ > 0 && now >= foreign_until_);
   if (!room) return;
-  if (const auto key = share_.next_own(slots_)) load(*key, MayEvict::kForeign);
+  if (const auto key = share_.next_own(slots_)) load(*key, false, MayEvict::kForeign);
 }
 
-// Foreign experts go first, the least recently used of them.
+// Of foreign experts first, then of its own: the least recently used one that nobody expects, else the one expected
+// last, if that is later than this one. What is demanded is needed before all that is expected.
 std::optional<SlotId> WorkerCore::take_slot(ExpertKey key, MayEvict may_evict) {
+  const std::uint64_t turn = expected_.turn(key).value_or(0);
   std::optional<ExpertKey> victim;
-  const auto evict = [&](bool any) {
-    return slots_.begin_load(key, [&](ExpertKey held) {
-      if (!any && share_.owns(held)) return false;
-      victim = held;
-      return true;
+  const auto evict = [&](bool own) -> std::optional<SlotId> {
+    std::optional<ExpertKey> last;
+    std::uint64_t last_turn = turn;
+    auto slot = slots_.begin_load(key, [&](ExpertKey held) {
+      if (!own && share_.owns(held)) return false;
+      const auto held_turn = expected_.turn(held);
+      if (!held_turn) {
+        victim = held;
+        return true;
+      }
+      if (*held_turn > last_turn) {
+        last = held;
+        last_turn = *held_turn;
+      }
+      return false;
     });
+    if (slot || !last) return slot;
+    victim = last;
+    return slots_.begin_load(key, [&](ExpertKey held) { return held == *last; });
   };
   auto slot = evict(false);
   if (!slot && may_evict == MayEvict::kAny) slot = evict(true);
   if (!slot) return slot;
   if (victim && !share_.owns(*victim)) --foreign_;
   if (victim && share_.owns(*victim)) share_.evicted();
+  if (victim) counters_.prefetches_wasted += prefetched_.erase(*victim);
   if (!share_.owns(key)) ++foreign_;
   return slot;
 }
@@ -204,11 +231,13 @@ WorkerActions WorkerCore::load_ended(SlotId slot, const Result<void>& outcome, s
   residency_changed_ = true;
   if (outcome) {
     ++counters_.loads;
+    if (load.mapped().advised && !load.mapped().demanded) prefetched_.insert(load.mapped().key);
     load_time_ = (load_time_ * 3 + took) / 4;
   } else {
     ++counters_.load_failures;
     if (!share_.owns(load.mapped().key)) --foreign_;
     share_.unreadable(load.mapped().key);
+    expected_.end(load.mapped().key);
     std::vector<JobId> waiting;
     for (const auto& [id, job] : jobs_) {
       const bool waits = std::ranges::any_of(job.groups, [&](const JobGroup& group) {

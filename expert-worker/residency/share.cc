@@ -26,23 +26,6 @@ void Share::replace_members(std::span<const proto::Member> members, WorkerId sel
   unreadable_.clear();
 }
 
-void Share::advise(const proto::Prefetch& prefetch) {
-  for (const proto::Prefetch::Item& item : prefetch.items) {
-    const bool exists = item.key.layer.value >= 0 && item.key.layer.value < moe_layers_ && item.key.expert.value >= 0 &&
-                        item.key.expert.value < experts_per_layer_;
-    if (exists && advised_.size() < prefetch_max_) advised_.push_back(item.key);
-  }
-}
-
-std::optional<ExpertKey> Share::next_advised(const SlotTable& slots) {
-  while (!advised_.empty()) {
-    const ExpertKey key = advised_.front();
-    advised_.pop_front();
-    if (slots.state(key) == Residence::kAbsent) return key;
-  }
-  return std::nullopt;
-}
-
 std::optional<ExpertKey> Share::next_own(const SlotTable& slots) {
   for (; next_own_ < order_.size(); ++next_own_) {
     const ExpertKey key = order_[next_own_];

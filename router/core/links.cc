@@ -198,6 +198,11 @@ std::vector<WorkerStatus> WorkerLinks::status() const {
       status.rows_served = found->second.rows_served;
       status.hits = found->second.hits;
       status.misses = found->second.misses;
+      status.bytes_waited = found->second.misses * welcome->capacity.expert_bytes;
+      status.prefetches = found->second.prefetches;
+      status.prefetches_useful = found->second.prefetches_useful;
+      status.prefetches_late = found->second.prefetches_late;
+      status.prefetches_wasted = found->second.prefetches_wasted;
     }
     all.push_back(std::move(status));
   }

@@ -124,6 +124,11 @@ struct WorkerStatus {
   std::uint64_t hits = 0;
   std::uint64_t misses = 0;
   std::string kernel;
+  std::uint64_t bytes_waited = 0;       // Of experts that were not resident when rows for them came.
+  std::uint64_t prefetches = 0;         // Experts read because of the hash table. Of these,
+  std::uint64_t prefetches_useful = 0;  // resident when first demanded;
+  std::uint64_t prefetches_late = 0;    // still on their way then;
+  std::uint64_t prefetches_wasted = 0;  // evicted before anybody wanted them.
 };
 
 // The hash table in one MoE layer, in tokens since start: see RoutingReport.

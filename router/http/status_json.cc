@@ -34,6 +34,12 @@ nlohmann::json workers_json(const RouterStatus& status) {
                     {"hits", worker.hits},
                     {"misses", worker.misses},
                     {"hit_rate", share(worker.hits, worker.hits + worker.misses)},
+                    {"bytes_waited", worker.bytes_waited},
+                    {"prefetches",
+                     {{"read", worker.prefetches},
+                      {"useful", worker.prefetches_useful},
+                      {"late", worker.prefetches_late},
+                      {"wasted", worker.prefetches_wasted}}},
                     {"kernel", worker.kernel}});
   }
   return list;

@@ -118,6 +118,11 @@ void add_workers(std::vector<MetricFamily>& out, const RouterStatus& s) {
   Family rows = counter("sida_worker_rows_total", "Rows that a worker computed.");
   Family hits = counter("sida_worker_expert_hits_total", "Dispatched experts found resident.");
   Family misses = counter("sida_worker_expert_misses_total", "Dispatched experts that had to be fetched.");
+  Family waited = counter("sida_worker_waited_bytes_total", "Bytes of experts that rows had to wait for.");
+  Family prefetches = counter("sida_worker_prefetches_total", "Experts read because of the hash table.");
+  Family fates = counter("sida_worker_prefetch_fates_total",
+                         "Prefetched experts that were resident when first demanded (useful), still on their way then "
+                         "(late), or evicted before (wasted).");
   for (const WorkerStatus& worker : s.workers) {
     const std::vector<ClientMetric::Label> label{{"worker", worker.name}};
     resident.add(worker.experts_resident, label);
@@ -126,8 +131,13 @@ void add_workers(std::vector<MetricFamily>& out, const RouterStatus& s) {
     rows.add(worker.rows_served, label);
     hits.add(worker.hits, label);
     misses.add(worker.misses, label);
+    waited.add(worker.bytes_waited, label);
+    prefetches.add(worker.prefetches, label);
+    fates.add(worker.prefetches_useful, {label.front(), {"fate", "useful"}});
+    fates.add(worker.prefetches_late, {label.front(), {"fate", "late"}});
+    fates.add(worker.prefetches_wasted, {label.front(), {"fate", "wasted"}});
   }
-  for (const Family* family : {&resident, &memory, &budget, &rows, &hits, &misses}) {
+  for (const Family* family : {&resident, &memory, &budget, &rows, &hits, &misses, &waited, &prefetches, &fates}) {
     out.push_back(family->done());
   }
 }

@@ -30,10 +30,6 @@ void load(SlotTable& slots, ExpertKey what) {
 std::vector<ExpertKey> everything_wanted(Share& share) {
   SlotTable slots(16);
   std::vector<ExpertKey> keys;
-  for (auto key = share.next_advised(slots); key; key = share.next_advised(slots)) {
-    keys.push_back(*key);
-    load(slots, *key);
-  }
   for (auto key = share.next_own(slots); key; key = share.next_own(slots)) {
     keys.push_back(*key);
     load(slots, *key);
@@ -42,15 +38,15 @@ std::vector<ExpertKey> everything_wanted(Share& share) {
 }
 
 TEST(Share, IsEverythingForAWorkerAlone) {
-  Share share(kLayers, kExperts, 100);
+  Share share(kLayers, kExperts);
   share.replace_members(std::vector{member(1, 16)}, WorkerId{1}, 16);
   EXPECT_EQ(everything_wanted(share).size(), 16U);
 }
 
 TEST(Share, DividesTheModelAmongWorkersWithoutOverlap) {
   const std::vector members{member(1, 16), member(2, 16)};
-  Share first(kLayers, kExperts, 100);
-  Share second(kLayers, kExperts, 100);
+  Share first(kLayers, kExperts);
+  Share second(kLayers, kExperts);
   first.replace_members(members, WorkerId{1}, 16);
   second.replace_members(members, WorkerId{2}, 16);
   std::multiset<ExpertKey> both;
@@ -61,7 +57,7 @@ TEST(Share, DividesTheModelAmongWorkersWithoutOverlap) {
 }
 
 TEST(Share, StopsAtTheSlotsAndTakesTheMostWanted) {
-  Share share(kLayers, kExperts, 100);
+  Share share(kLayers, kExperts);
   share.wanted(key(1, 5), 10);
   share.wanted(key(0, 3), 20);
   share.replace_members(std::vector{member(1, 2)}, WorkerId{1}, 2);
@@ -71,7 +67,7 @@ TEST(Share, StopsAtTheSlotsAndTakesTheMostWanted) {
 }
 
 TEST(Share, WantsAnExpertAgainThatWasEvicted) {
-  Share share(kLayers, kExperts, 100);
+  Share share(kLayers, kExperts);
   share.replace_members(std::vector{member(1, 16)}, WorkerId{1}, 16);
   EXPECT_EQ(everything_wanted(share).size(), 16U);
   const SlotTable empty(16);
@@ -81,36 +77,12 @@ TEST(Share, WantsAnExpertAgainThatWasEvicted) {
 }
 
 TEST(Share, DoesNotWantWhatCannotBeReadUntilTheMembersChange) {
-  Share share(kLayers, kExperts, 100);
+  Share share(kLayers, kExperts);
   share.replace_members(std::vector{member(1, 16)}, WorkerId{1}, 16);
   share.unreadable(key(0, 0));
   EXPECT_EQ(share.next_own(SlotTable(16)), key(0, 1));
   share.replace_members(std::vector{member(1, 16)}, WorkerId{1}, 16);
   EXPECT_EQ(share.next_own(SlotTable(16)), key(0, 0));
-}
-
-TEST(Share, PutsAdviceFirst) {
-  Share share(kLayers, kExperts, 100);
-  share.replace_members(std::vector{member(1, 16)}, WorkerId{1}, 16);
-  share.advise({{{key(1, 7), 3}, {key(1, 2), 1}}});
-  const auto keys = everything_wanted(share);
-  ASSERT_GE(keys.size(), 2U);
-  EXPECT_EQ(keys[0], key(1, 7));
-  EXPECT_EQ(keys[1], key(1, 2));
-}
-
-TEST(Share, SkipsWhatIsThere) {
-  Share share(kLayers, kExperts, 100);
-  SlotTable slots(16);
-  load(slots, key(1, 7));
-  share.advise({{{key(1, 7), 3}}});
-  EXPECT_FALSE(share.next_advised(slots));
-}
-
-TEST(Share, IgnoresAdviceOutOfRangeOrBeyondTheLimit) {
-  Share share(kLayers, kExperts, 1);
-  share.advise({{{key(2, 0), 1}, {key(0, 8), 1}, {key(-1, 0), 1}, {key(1, 1), 1}, {key(1, 2), 1}}});
-  EXPECT_THAT(everything_wanted(share), testing::ElementsAre(key(1, 1)));
 }
 
 }  // namespace

@@ -144,6 +144,37 @@ TEST(SchedulerCore, ScoresAllTargetsInOneStepUnderTheRowBudget) {
   EXPECT_THAT(plan->decode, ElementsAre(kB));
 }
 
+TEST(SchedulerCore, AHeldSequenceStartsWhenItIsReleasedOrItsHoldIsOver) {
+  SchedulerCore core({});
+  submit(core, kA, 10);
+  core.hold(kA, kStart + seconds(1));
+  EXPECT_FALSE(core.next_step(kStart));
+  EXPECT_EQ(core.next_deadline(kStart), kStart + seconds(1));
+  core.release(kA);
+  run_step(core);
+  core.hold(kA, kStart + seconds(1));  // Now for its first decoder token.
+  EXPECT_FALSE(core.next_step(kStart));
+  EXPECT_TRUE(core.next_step(kStart + seconds(1)));
+}
+
+TEST(SchedulerCore, AHeldSequenceDoesNotHoldUpTheOthers) {
+  SchedulerCore core({});
+  submit(core, kA, 10);
+  submit(core, kB, 10);
+  core.hold(kA, kStart + seconds(1));
+  const auto plan = core.next_step(kStart);
+  ASSERT_TRUE(plan);
+  EXPECT_THAT(plan->encode, ElementsAre(kB));
+}
+
+TEST(SchedulerCore, AHeldSequenceCanBeCancelled) {
+  SchedulerCore core({});
+  submit(core, kA, 10);
+  core.hold(kA, kNever);
+  core.cancel(kA);
+  EXPECT_THAT(core.ended(kStart), ElementsAre(EndedSequence{kA, ErrorCode::kCancelled}));
+}
+
 TEST(SchedulerCore, RefusesMoreWaitingSequencesThanAllowed) {
   SchedulerCore core({.waiting_max = 1});
   submit(core, kA, 10);

@@ -125,6 +125,41 @@ TEST_P(StepRunnerTest, DecodesOthersBetweenTheLayersOfALongSource) {
   EXPECT_EQ(runner.take_done()->id, StepId{100});
 }
 
+// Entries that say `experts` for every row and layer of a stack, `confidences` each.
+TableRows same_for_all(LayerId first_layer, std::uint32_t rows, std::vector<std::int16_t> experts,
+                       std::vector<float> confidences) {
+  TableRows table{
+      .first_layer = first_layer, .layers = 1, .rows = rows, .k = static_cast<std::uint32_t>(experts.size())};
+  for (std::uint32_t row = 0; row < rows; ++row) {
+    table.experts.insert(table.experts.end(), experts.begin(), experts.end());
+    table.confidences.insert(table.confidences.end(), confidences.begin(), confidences.end());
+  }
+  return table;
+}
+
+TEST_P(StepRunnerTest, SeveralExpertsOfARowAreSummedByTheirWeights) {
+  const auto first_token = [&](std::vector<std::int16_t> which, std::vector<float> confidences) {
+    StepRunner routed(weights, *backend, experts, {.weights = TableWeights::kRenormalised});
+    NewSequence sequence = generating(1, 9, 5);
+    sequence.routing = RoutingMode::kPredicted;
+    TrunkStep encode{.id = StepId{1}, .encode = {sequence}};
+    encode.tables[sequence.id] = same_for_all(LayerId{0}, 9, which, confidences);
+    routed.start(std::move(encode));
+    experts.run_all();
+    EXPECT_TRUE(routed.take_done());
+    TrunkStep decode{.id = StepId{2}, .decode = {sequence.id}};
+    decode.tables[sequence.id] = same_for_all(LayerId{1}, 1, which, confidences);
+    routed.start(std::move(decode));
+    experts.run_all();
+    return routed.take_done()->outcomes.front().token->logprob;
+  };
+  const float one = first_token({3}, {0.5F});
+  EXPECT_EQ(first_token({3, -1}, {0.5F, 0}), one);                            // The same single product.
+  EXPECT_NEAR(first_token({3, 3}, {0.5F, 0.5F}), one, 1e-5);                  // Two halves of it.
+  EXPECT_NE(first_token({3, 5}, {0.5F, 0.5F}), one);                          // Half of it, and half of another.
+  EXPECT_EQ(first_token({3, 5}, {0.5F, 0}), first_token({3, 7}, {0.5F, 0}));  // What weighs nothing changes nothing.
+}
+
 TEST_P(StepRunnerTest, ForgetsAReleasedSequence) {
   step({generating(1, 4, 50)});
   ASSERT_EQ(runner.sequences(), 1U);
