@@ -76,9 +76,17 @@ std::string status_text(const nlohmann::json& status) {
                        megabytes(worker, "memory_budget_bytes"), field(worker, "rows_served"),
                        percent(worker, "hit_rate"), field(worker, "kernel")});
   }
+  std::vector<Row> layers{{"MOE LAYER", "ROUTED", "AGREEMENT", "BY TABLE", "LATE", "LEAD MS (1 %, HALF)"}};
+  for (const auto& layer : list(status, "agreement_by_layer")) {
+    const auto lead = layer.find("lead_ms");
+    const bool known = lead != layer.end() && lead->is_object();
+    layers.push_back({field(layer, "layer"), field(layer, "routed"), percent(layer, "agreement"),
+                      field(layer, "by_table"), field(layer, "late"),
+                      known ? field(*lead, "p1") + ", " + field(*lead, "p50") : "-"});
+  }
   const auto requests = status.value("requests", nlohmann::json::object());
-  return table(processes) + "\n" + table(workers) + "\nready " + field(status, "ready") + ", running " +
-         field(requests, "running") + ", waiting " + field(requests, "waiting") + ", finished " +
+  return table(processes) + "\n" + table(workers) + "\n" + table(layers) + "\nready " + field(status, "ready") +
+         ", running " + field(requests, "running") + ", waiting " + field(requests, "waiting") + ", finished " +
          field(requests, "finished") + ", failed " + field(requests, "failed") + ", agreement with the gate " +
          percent(status, "agreement") + ", expert hit rate " + percent(status, "hit_rate") + "\n";
 }
