@@ -33,8 +33,8 @@ struct WorkerLimits {
   std::size_t jobs_max = 4096;                       // Dispatches not yet answered; beyond: failure kOverloaded.
   std::uint64_t job_bytes_max = 512U << 20U;         // Their rows; beyond: failure kOverloaded.
   std::size_t peers_max = 4096;                      // Routers; further ones are refused.
-  std::size_t prefetch_max = 4096;                   // Experts expected; later advice beyond it is dropped.
-  std::chrono::milliseconds expected_for{2'000};     // Advice older than that is forgotten.
+  std::size_t prefetch_max = 1024;                   // Experts expected; later advice beyond it is dropped.
+  std::chrono::milliseconds expected_for{10'000};    // Advice older than that is forgotten.
   std::size_t loads_in_flight_max = 2;               // Demanded experts on their way from disk.
   std::size_t computes_in_flight_max = 2;            // One runs while the next waits, so that no time is lost between.
   std::chrono::milliseconds roster_grace{500};       // Without a roster for so long, all experts are its own.

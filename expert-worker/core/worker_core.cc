@@ -143,7 +143,10 @@ void WorkerCore::advise(const proto::Prefetch& prefetch, TimePoint now) {
   for (const proto::Prefetch::Item& item : prefetch.items) {
     const bool exists = item.key.layer.value >= 0 && item.key.layer.value < identity_.moe_layers &&
                         item.key.expert.value >= 0 && item.key.expert.value < identity_.experts_per_layer;
-    if (exists) expected_.expect(item.key, now);
+    // What stays anyway needs no protection.
+    const bool stays =
+        exists && share_.fits() && share_.owns(item.key) && slots_.state(item.key) == Residence::kResident;
+    if (exists && !stays) expected_.expect(item.key, now);
   }
 }
 

@@ -100,8 +100,9 @@ void Batch::add_experts(ConstRows expert_rows, std::size_t k, const std::vector<
                         const std::vector<float>& weights) {
   const Rows sum = hidden();
   std::vector<float> several(static_cast<std::size_t>(sum.columns));
+  std::vector<std::size_t> terms;
   for (std::size_t row = 0; row < static_cast<std::size_t>(rows_); ++row) {
-    std::vector<std::size_t> terms;
+    terms.clear();
     for (std::size_t slot = row * k; slot < (row + 1) * k; ++slot) {
       if (experts[slot] >= 0 && weights[slot] != 0) terms.push_back(slot);
     }

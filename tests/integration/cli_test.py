@@ -12,6 +12,7 @@ import unittest
 
 from cluster import READY_TIMEOUT_S, SOURCE, Process
 from serve import SIDA, Serve, run
+from token_table import write_table
 
 MODEL = SOURCE / "tests" / "golden" / "cases" / "base" / "model"
 
@@ -203,6 +204,17 @@ class PrivateClusterOfAVerb(unittest.TestCase):
         done = run("generate", "--model", MODEL, "--input-ids", "5,6,7,1", "--max-new-tokens", 3, "--json")
         self.assertEqual(done.returncode, 0, done.stderr)
         self.assertLessEqual(len(json.loads(done.stdout)["token_ids"]), 3)
+
+    def test_routing_by_the_table_reaches_the_router_and_is_told(self):
+        with write_table(MODEL, seed=1) as table:
+            flags = ["--model", MODEL, "--predictor", table, "--routing", "predicted", "--predicted-top-k", 2, "--predicted-weights",
+                     "renormalised", "--table-wait", "30s", "--input-ids", "5,6,7,1", "--json"]
+            generated = json.loads(run("generate", *flags, "--max-new-tokens", 3).stdout)["routing"]
+            scored = json.loads(run("score", *flags, "--target-ids", "7,8,1").stdout)["routing"]
+        for routing in (generated, scored):
+            self.assertEqual((routing["mode"], routing["late"]), ("predicted", 0))
+            self.assertEqual(routing["by_table"], routing["routed"])
+            self.assertEqual(sum(routing["rows_by_worker"].values()), 2 * routing["routed"])
 
     def test_an_invalid_model_is_exit_code_3_and_one_line(self):
         with tempfile.TemporaryDirectory() as folder:
