@@ -1,0 +1,85 @@
+// Advice: what is read ahead, what is evicted for it, and what became of it.
+#include "tests/unit/expert-worker/worker_core_fixture.h"
+
+namespace sida::worker {
+namespace {
+
+TEST_F(WorkerCoreTest, LoadsWhatItIsAdvisedTo) {
+  begin(4);
+  const proto::Prefetch advice{{{{LayerId{1}, ExpertId{5}}, 3}}};
+  const auto loads = all<LoadExpert>(core->control_message(kControl, advice, now));
+  ASSERT_THAT(loads, SizeIs(1));
+  EXPECT_EQ(loads[0].key, (ExpertKey{LayerId{1}, ExpertId{5}}));
+}
+
+TEST_F(WorkerCoreTest, IgnoresAdviceOnExpertsThatDoNotExist) {
+  begin(4);
+  const proto::Prefetch advice{{{{LayerId{2}, ExpertId{0}}, 1}, {{LayerId{0}, ExpertId{8}}, 1}}};
+  EXPECT_THAT(all<LoadExpert>(core->control_message(kControl, advice, now)), IsEmpty());
+}
+
+TEST_F(WorkerCoreTest, DoesNotEvictForAdviceWhatIsNeededSooner) {
+  begin(2);
+  make_resident(1);
+  make_resident(2);
+  const proto::Prefetch advice{{item(0, 1), item(0, 2), item(1, 5)}};
+  EXPECT_THAT(all<LoadExpert>(core->control_message(kControl, advice, now)), IsEmpty());
+  const auto computed_first = all<ComputeGroups>(send(dispatch({{ExpertId{1}, 1}})));
+  ASSERT_THAT(computed_first, SizeIs(1));
+  const auto loads = all<LoadExpert>(computed(computed_first[0]));  // 0/1 had its turn: its slot is free for 1/5.
+  ASSERT_THAT(loads, SizeIs(1));
+  EXPECT_EQ(loads[0].key, (ExpertKey{LayerId{1}, ExpertId{5}}));
+  EXPECT_EQ(core->slots().state({kLayer, ExpertId{2}}), Residence::kResident);
+}
+
+TEST_F(WorkerCoreTest, EvictsForADemandWhatIsExpectedLast) {
+  begin(2);
+  make_resident(1);
+  make_resident(2);
+  core->control_message(kControl, proto::Prefetch{{item(0, 1), item(0, 2)}}, now);
+  ASSERT_THAT(all<LoadExpert>(send(dispatch({{ExpertId{7}, 1}}))), SizeIs(1));
+  EXPECT_EQ(core->slots().state({kLayer, ExpertId{1}}), Residence::kResident) << "least recently used, but needed next";
+  EXPECT_EQ(core->slots().state({kLayer, ExpertId{2}}), Residence::kAbsent);
+}
+
+TEST_F(WorkerCoreTest, CountsPrefetchesByWhatBecameOfThem) {
+  begin(2);
+  // Useful: it is there when it is demanded.
+  auto load = all<LoadExpert>(core->control_message(kControl, proto::Prefetch{{item(0, 1)}}, now));
+  ASSERT_THAT(load, SizeIs(1));
+  loaded(load[0]);
+  make_resident(1);
+  EXPECT_EQ(core->counters().prefetches_useful, 1U);
+  EXPECT_EQ(core->counters().hits, 1U);
+  // Late: it is demanded while it is read.
+  load = all<LoadExpert>(core->control_message(kControl, proto::Prefetch{{item(0, 2)}}, now));
+  ASSERT_THAT(load, SizeIs(1));
+  send(dispatch({{ExpertId{2}, 1}}));
+  for (const ComputeGroups& work : all<ComputeGroups>(loaded(load[0]))) computed(work);
+  EXPECT_EQ(core->counters().prefetches_late, 1U);
+  // Wasted: nobody wants it before its slot is taken.
+  load = all<LoadExpert>(core->control_message(kControl, proto::Prefetch{{item(1, 6)}}, now));
+  ASSERT_THAT(load, SizeIs(1));
+  loaded(load[0]);
+  make_resident(2);
+  make_resident(3);
+  EXPECT_EQ(core->counters().prefetches_wasted, 0U) << "it is still expected";
+  now += WorkerLimits{}.expected_for;
+  core->tick(0, now);
+  make_resident(4);
+  make_resident(5);
+  EXPECT_EQ(core->counters().prefetches_wasted, 1U);
+  EXPECT_EQ(core->counters().prefetches, 3U);
+}
+
+TEST_F(WorkerCoreTest, ReadsWhatIsDemandedBeforeWhatIsExpected) {
+  begin(4);
+  const proto::Prefetch advice{{{{LayerId{1}, ExpertId{5}}, 3}, {{LayerId{1}, ExpertId{6}}, 3}}};
+  core->control_message(kControl, advice, now);
+  const auto demanded = all<LoadExpert>(send(dispatch({{ExpertId{0}, 1}})));
+  ASSERT_THAT(demanded, SizeIs(1)) << "it does not wait for the expert being read";
+  EXPECT_EQ(demanded[0].key, (ExpertKey{kLayer, ExpertId{0}}));
+}
+
+}  // namespace
+}  // namespace sida::worker
