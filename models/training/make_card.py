@@ -68,8 +68,9 @@ def card(figures: dict, baselines: dict, routes: dict, runs: list[dict]) -> str:
         "",
         f"A small Switch Transformer: d_model {g['d_model']}, d_ff {g['d_ff']}, {g['num_layers']} + {g['num_layers']} "
         f"blocks, every second one with {g['num_experts']} experts (3 + 3 MoE layers), {g['vocab_size']} pieces, bf16. "
-        "Trained from random weights on WordNet 3.0's definitions and example sentences and the King James Bible, by "
-        "`models/training`. It exists so that sida can be tried and tested on real text, not to be useful.",
+        "Trained on WordNet 3.0's definitions and example sentences and the King James Bible, by `models/training`, from "
+        "counted embeddings and random matrices, its gates pulled towards routing a token as before (weight "
+        f"{runs[-1]['options']['steady']}). It exists so that sida can be tried and tested on real text, not to be useful.",
         "",
         training_row(runs),
         "",

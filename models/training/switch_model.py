@@ -24,7 +24,7 @@ class Geometry:
     sparse_step: int = 2  # blocks 1, 3, 5 have experts
     num_experts: int = 16
     expert_capacity: int = 64
-    dropout: float = 0.1
+    dropout: float = 0.05
     buckets: int = 32
     max_distance: int = 128
 
@@ -37,6 +37,7 @@ class Routing:
     """What one MoE layer decided, and its two auxiliary losses."""
 
     experts: torch.Tensor  # [B, S] int64, before capacity
+    logits: torch.Tensor  # [B, S, E] float32
     balance_loss: torch.Tensor
     z_loss: torch.Tensor
 
@@ -120,11 +121,11 @@ class Experts(nn.Module):
     def losses(self, logits, weights, chosen, real) -> Routing:
         """Switch's balance loss, equation 4, over real tokens, and the squared log-partition of the gate."""
         if not self.training:
-            return Routing(chosen.detach(), logits.new_zeros(()), logits.new_zeros(()))
+            return Routing(chosen.detach(), logits, logits.new_zeros(()), logits.new_zeros(()))
         experts = len(self.gate)
         share = torch.bincount(chosen[real], minlength=experts) / real.sum()
         balance = experts * (share * weights[real].mean(dim=0)).sum()
-        return Routing(chosen.detach(), balance, torch.logsumexp(logits[real], dim=-1).square().mean())
+        return Routing(chosen.detach(), logits, balance, torch.logsumexp(logits[real], dim=-1).square().mean())
 
 
 class Attention(nn.Module):
