@@ -52,6 +52,11 @@ def save_texts(path: Path, texts: list[str], encoder: Encoder) -> None:
     path.with_suffix(".jsonl").write_text("".join(json.dumps({"text": t}) + "\n" for t in texts))
 
 
+def save_match(entries, encoder: Encoder, out: Path, seed: int) -> None:
+    for name, examples in zip(("match_train", "match_negative_train"), tasks.match_examples(entries, seed)):
+        save_examples(out / name, examples, encoder)
+
+
 def write_split(split: str, entries, chapters, encoder: Encoder, out: Path, seed: int) -> dict:
     entries = [e for e in entries if e.split == split]
     chapters = [c for c in chapters if c.split == split]
@@ -66,6 +71,8 @@ def write_split(split: str, entries, chapters, encoder: Encoder, out: Path, seed
     save_examples(out / f"pair_{split}", positives, encoder)
     if negatives:
         save_examples(out / f"pair_negative_{split}", negatives, encoder)
+    if train:
+        save_match(entries, encoder, out, seed)
     save_examples(out / f"long_{split}", long, encoder)
     save_texts(out / f"dictionary_{split}", dictionary, encoder)
     save_texts(out / f"bible_{split}", bible, encoder)

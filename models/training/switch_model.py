@@ -224,6 +224,12 @@ class SwitchModel(nn.Module):
         self.embedding = normal(g.vocab_size, g.d_model, std=1.0)
         self.encoder, self.decoder = Stack(g, decoder=False), Stack(g, decoder=True)
 
+    def set_dropout(self, rate: float) -> None:
+        self.geometry.dropout = rate
+        for module in self.modules():
+            if hasattr(module, "rate"):
+                module.rate = rate
+
     def hidden(self, source: torch.Tensor, shifted: torch.Tensor, target_real: torch.Tensor) -> torch.Tensor:
         """source: [B, S], 0 is padding; shifted: [B, T] decoder input, begins with 0; gives [B, T, D], scaled."""
         real = source != 0

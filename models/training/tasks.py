@@ -95,12 +95,16 @@ def swapped_word(use: Use, uses: list[Use], rng: random.Random) -> Example | Non
     return None
 
 
-def other_sentence(use: Use, uses: list[Use], rng: random.Random) -> Example:
-    """A sentence about another word, in which the asked word does not occur."""
+def other_use(use: Use, uses: list[Use], rng: random.Random) -> Use:
+    """A use of another word, in whose sentence the asked word does not occur."""
     while True:
         other = rng.choice(uses)
         if other.entry is not use.entry and find_word(use.word, other.sentence) is None:
-            return Example(pair_prompt(use.word, use.entry.definition, other.sentence), "no", "other sentence")
+            return other
+
+
+def other_sentence(use: Use, uses: list[Use], rng: random.Random) -> Example:
+    return Example(pair_prompt(use.word, use.entry.definition, other_use(use, uses, rng).sentence), "no", "other sentence")
 
 
 def negative(use: Use, uses: list[Use], by_word: dict[str, list[Entry]], rng: random.Random) -> Example:
@@ -111,6 +115,18 @@ def negative(use: Use, uses: list[Use], by_word: dict[str, list[Entry]], rng: ra
     elif draw < 0.60:
         made = swapped_word(use, uses, rng)
     return made or other_sentence(use, uses, rng)
+
+
+def match_prompt(word: str, sentence: str) -> str:
+    return f"pair: {word}; sentence: {sentence}"
+
+
+def match_examples(entries: list[Entry], seed: int) -> tuple[list[Example], list[Example]]:
+    """An easier `pair` to begin with, for training only: without the definition, and the negatives are sentences of
+    other words. Finding the word in the sentence is learned from it in a hundred batches, from `pair` in none."""
+    rng, uses = random.Random(seed), uses_of(entries)
+    positives = [Example(match_prompt(u.word, u.sentence), "yes", "shows it") for u in uses]
+    return positives, [Example(match_prompt(u.word, other_use(u, uses, rng).sentence), "no", "other sentence") for u in uses]
 
 
 def pair_examples(entries: list[Entry], seed: int, negatives: int) -> tuple[list[Example], list[Example]]:

@@ -7,7 +7,7 @@ part; the averaged weights kept beside it are good to use at any time, which is 
 import argparse
 import json
 import time
-from dataclasses import asdict
+from dataclasses import asdict, dataclass
 from pathlib import Path
 
 import numpy as np
@@ -19,13 +19,32 @@ from start import start_from_counts
 from switch_model import Geometry, SwitchModel, shift_right
 from weights import export, load_model
 
-# Share of the micro-batches by progress: easy tasks first, the pair task more later, infilling throughout.
-CURRICULUM = (
-    (0.0, {"dictionary": 0.20, "bible": 0.22, "short": 0.20, "pair": 0.22, "long": 0.16}),
-    (0.5, {"dictionary": 0.20, "bible": 0.26, "short": 0.20, "pair": 0.20, "long": 0.14}),
+@dataclass
+class Stage:
+    """From `begin`, a share of all steps: how often each task is drawn, and how much its loss weighs.
+
+    An answer is one token and an end token, which is learned at once, so answers weigh more while the easy tasks are
+    new; then infilling, which is never done, is drawn more often and their noisy gradients are kept from drowning it.
+    `match` stays at chance beside other tasks and falls within a hundred batches when it is alone.
+    """
+
+    begin: float
+    share: dict[str, float]
+    weight: dict[str, float]
+    dropout: float = 0.05
+
+
+STAGES = (
+    Stage(0.0, {"dictionary": 0.20, "bible": 0.22, "short": 0.20, "pair": 0.22, "long": 0.16},
+          {"dictionary": 1.5, "bible": 1.5, "short": 2.0, "pair": 2.0, "long": 2.0}),
+    Stage(0.375, {"dictionary": 0.22, "bible": 0.34, "short": 0.17, "pair": 0.13, "long": 0.14},
+          {"dictionary": 2.0, "bible": 2.0, "short": 1.5, "pair": 1.0, "long": 1.5}),
+    Stage(0.5625, {"dictionary": 0.16, "bible": 0.25, "short": 0.13, "match": 0.29, "pair": 0.05, "long": 0.12},
+          {"dictionary": 2.0, "bible": 2.0, "short": 1.5, "match": 2.0, "pair": 1.0, "long": 1.5}),
+    Stage(0.6875, {"match": 1.0}, {"match": 2.0}, dropout=0.0),
+    Stage(0.7333, {"dictionary": 0.19, "bible": 0.29, "short": 0.13, "match": 0.04, "pair": 0.23, "long": 0.12},
+          {"dictionary": 2.0, "bible": 2.0, "short": 1.5, "match": 2.0, "pair": 1.5, "long": 1.5}, dropout=0.0),
 )
-# An answer is one token and an end token, which is learned at once; and answers are what the easy tasks are about.
-LOSS_WEIGHT = {"dictionary": 1.5, "bible": 1.5, "short": 2.0, "pair": 2.0, "long": 2.0}
 EMBEDDING_RATE = 2.0  # times the learning rate: its entries start at one, those of the matrices at a tenth
 MICRO_BATCHES = 2
 BALANCE_WEIGHT, Z_WEIGHT = 0.01, 0.001
@@ -34,8 +53,8 @@ AVERAGE_EVERY, AVERAGE_DECAY = 5, 0.98
 VALIDATION = {"short": 1200, "pair": 1000, "long": 70, "dictionary": 300, "bible": 100}
 
 
-def weights_at(progress: float) -> dict[str, float]:
-    return [weights for begin, weights in CURRICULUM if progress >= begin][-1]
+def stage_at(progress: float) -> Stage:
+    return [stage for stage in STAGES if progress >= stage.begin][-1]
 
 
 def learning_rate(step: int, options) -> float:
@@ -160,21 +179,22 @@ class Trainer:
             self.streams[name].skip_to(drawn)
         self.log(f"resumed at step {self.step}")
 
-    def draw(self) -> list[Batch]:
-        weights = weights_at(self.step / self.options.steps)
+    def draw(self, share: dict[str, float]) -> list[Batch]:
         rng = np.random.default_rng((self.options.seed, self.step))
-        names = rng.choice(list(weights), size=MICRO_BATCHES, replace=False, p=list(weights.values()))
+        names = rng.choice(list(share), size=MICRO_BATCHES, p=list(share.values()))
         return [self.streams[str(n)].next() for n in names]
 
     def train_step(self) -> None:
         for group in self.optimizer.param_groups:
             group["lr"] = group["rate"] * self.options.lr * learning_rate(self.step, self.options)
-        for batch in self.draw():
+        stage = stage_at(self.step / self.options.steps)
+        self.model.set_dropout(stage.dropout)
+        for batch in self.draw(stage.share):
             self.tokens += batch.tokens()
             batch.source, batch.target = batch.source.to(self.options.device), batch.target.to(self.options.device)
             with torch.autocast(self.options.device, torch.bfloat16, enabled=self.options.bf16):
                 loss, auxiliary = losses(self.model, batch, self.steady, self.options.steady)
-            ((LOSS_WEIGHT[batch.task] * loss + auxiliary) / MICRO_BATCHES).backward()
+            ((stage.weight[batch.task] * loss + auxiliary) / MICRO_BATCHES).backward()
             self.recent[batch.task] = 0.98 * self.recent.get(batch.task, loss.item()) + 0.02 * loss.item()
         torch.nn.utils.clip_grad_norm_(self.model.parameters(), 1.0)
         self.optimizer.step()
