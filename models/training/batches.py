@@ -161,7 +161,7 @@ def training_streams(data: Path, hider: SpanHider, seed: int, scale: float) -> d
         "short": Stream("short", [load("short")], size(4096), seed, blot=0.1),
         "pair": Stream("pair", [load("pair"), load("pair_negative")], size(4096), seed, blot=0.03),
         "match": Stream("match", [load("match"), load("match_negative")], size(4096), seed),
-        "long": Stream("long", [load("long")], size(4096), seed, blot=0.1),
+        "long": Stream("long", [load("long")], size(4096), seed, blot=0.35),
         "dictionary": Stream("dictionary", [load("dictionary")], size(3072), seed, hider),
         "bible": Stream("bible", [load("bible")], size(3072), seed, hider),
     }
