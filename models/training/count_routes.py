@@ -1,6 +1,6 @@
 """Counts which expert each token id goes to, layer by layer, and writes the table that predicts it.
 
-`python count_routes.py --out build/demo-model --model models/demo` writes models/demo/predictor/. Routes are those of
+`python count_routes.py --out build/demo-model --model models/demo` writes models/demo/token-table/. Routes are those of
 the exported bf16 weights, computed in fp32; decoder tokens are the decoder's inputs, teacher-forced.
 """
 
@@ -90,7 +90,7 @@ def sha256(path: Path) -> str:
 
 def fingerprint(model_dir: Path, sida: Path) -> str:
     """The fingerprint by which sida's processes know the model, as `sida check` prints it."""
-    shown = subprocess.run([sida, "check", "--model", model_dir], check=True, capture_output=True, text=True).stdout
+    shown = subprocess.run([sida, "check", "--model", model_dir, "--predictor", "none"], check=True, capture_output=True, text=True).stdout
     return next(line.split()[1] for line in shown.splitlines() if line.startswith("fingerprint"))
 
 
@@ -122,7 +122,7 @@ def main() -> None:
     train, _ = count(model, data, "train", hider, limits)
     test, single = count(model, data, "test", hider, {t: options.held_out for t in TASKS if t != "pair_negative"})
     tables = {layer: table(counts) for layer, counts in train.counts.items()}
-    target = options.model / "predictor"
+    target = options.model / "token-table"
     target.mkdir(exist_ok=True)
     save_file({f"{layer}.{name}": t.contiguous() for layer, pair in tables.items()
                for name, t in zip(("experts", "confidence"), pair)}, target / "table.safetensors")

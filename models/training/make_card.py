@@ -84,7 +84,7 @@ def card(figures: dict, baselines: dict, routes: dict, runs: list[dict]) -> str:
         "its place; a sentence of another word.",
         "", *pair_rows(figures),
         "",
-        "Expert use and the token-id table (`predictor/`: for each token id its likeliest experts, counted on training "
+        "Expert use and the token-id table (`token-table/`: for each token id its likeliest experts, counted on training "
         "data; hits on held-out tokens). Entropy is normalised: 1 is perfectly even.",
         "", *layer_rows(routes),
         "",
