@@ -85,7 +85,7 @@ def card(figures: dict, baselines: dict, routes: dict, runs: list[dict]) -> str:
         "", *pair_rows(figures),
         "",
         "Expert use and the token-id table (`token-table/`: for each token id its likeliest experts, counted on training "
-        "data; hits on held-out tokens). Entropy is normalised: 1 is perfectly even.",
+        "data; hits on held-out tokens). It is the baseline of the learned hash function in `predictor/`. Entropy is normalised: 1 is perfectly even.",
         "", *layer_rows(routes),
         "",
         "## Prompts",
