@@ -121,7 +121,14 @@ Result<void> Socket::send(std::span<const Frame> parts) {
   for (std::size_t i = 0; i < parts.size(); ++i) {
     zmq::message_t message = to_message(parts[i]);
     const int flags = ZMQ_DONTWAIT | (i + 1 < parts.size() ? ZMQ_SNDMORE : 0);
-    const int sent = without_interruption([&] { return zmq_msg_send(message.handle(), socket_.handle(), flags); });
+    const auto try_to_send = [&] {
+      return without_interruption([&] { return zmq_msg_send(message.handle(), socket_.handle(), flags); });
+    };
+    int sent = try_to_send();
+    // The library looks for news of room in a queue only now and then; asked for its events, it looks at once.
+    if (sent < 0 && errno == EAGAIN && i == 0 && (socket_.get(zmq::sockopt::events) & ZMQ_POLLOUT) != 0) {
+      sent = try_to_send();
+    }
     if (sent >= 0) continue;
     // A peer that goes away between two parts takes back the first ones.
     if (errno == EHOSTUNREACH || i > 0) return fail(ErrorCode::kUnavailable, "the peer is gone");
