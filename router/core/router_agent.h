@@ -76,7 +76,7 @@ class RouterAgent : public Engine {
   void finish_step(const StepDone& done, TimePoint now);
   bool take_outcome(const SequenceOutcome& outcome, TimePoint now);
   void take_routing(Running& running, const SequenceOutcome& outcome);
-  void report_workers(RoutingReport& report, const SequenceRouting& layer, bool return_experts) const;
+  void report_workers(RoutingReport& report, const LayerRouting& layer, bool return_experts) const;
   // True when a predictor was asked for the entries of the sequence's next decoder rows.
   bool predict_decoder(SequenceId id, const Running& running, const SequenceOutcome& outcome);
   void await_table(SequenceId id, TimePoint now);

@@ -66,7 +66,7 @@ void RouterAgent::take_routing(Running& running, const SequenceOutcome& outcome)
   std::vector<GateRecord>& gates = outcome.decoded ? report.decoder_gates : report.encoder_gates;
   if (running.job.return_gates && gates.size() < outcome.routing.size()) gates.resize(outcome.routing.size());
   for (std::size_t index = 0; index < outcome.routing.size(); ++index) {
-    const SequenceRouting& layer = outcome.routing[index];
+    const LayerRouting& layer = outcome.routing[index];
     tracker_.used(outcome.id,
                   {.layer = layer.layer,
                    .first_token = first,
@@ -86,7 +86,7 @@ void RouterAgent::take_routing(Running& running, const SequenceOutcome& outcome)
   if (outcome.decoded && !outcome.routing.empty()) running.decoded_tokens += outcome.routing.front().gate.size();
 }
 
-void RouterAgent::report_workers(RoutingReport& report, const SequenceRouting& layer, bool return_experts) const {
+void RouterAgent::report_workers(RoutingReport& report, const LayerRouting& layer, bool return_experts) const {
   for (std::size_t slot = 0; slot < layer.served_by.size(); ++slot) {
     if (layer.served_by[slot] == WorkerId{}) continue;
     const std::string worker = workers_.worker_name(layer.served_by[slot]);

@@ -13,27 +13,14 @@
 
 #include "common/compute/backend.h"
 #include "common/model/model_directory.h"
-#include "router/core/gate_record.h"
 #include "router/routing/routing_options.h"
 #include "router/trunk/experts.h"
+#include "router/trunk/layer_routing.h"
 #include "router/trunk/sequence_state.h"
 #include "router/trunk/task.h"
 #include "router/trunk/trunk_weights.h"
 
 namespace sida::router {
-
-// What one MoE layer did with the rows of a batch.
-struct LayerRouting {
-  LayerId layer;
-  TimePoint began;                     // When the experts were first needed.
-  std::size_t k = 1;                   // Experts per row.
-  std::vector<std::int32_t> gate;      // [rows], the gate's choice; -1 where it was not asked.
-  std::vector<std::uint8_t> by_table;  // [rows]; 1: the hash table chose.
-  std::vector<std::int32_t> served;    // [rows, k], best first; -1: none, or capacity dropped the row.
-  std::vector<float> weights;          // [rows, k], what scaled their answers.
-  std::vector<WorkerId> served_by;     // [rows, k]
-  GateRecord gates;                    // Empty unless the context asks for it.
-};
 
 // Sees intermediate values, for golden tests. Views are valid during the call.
 class ForwardObserver {

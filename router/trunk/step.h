@@ -12,11 +12,11 @@
 #include "common/base/result.h"
 #include "common/proto/messages.h"
 #include "common/runtime/clock.h"
-#include "router/core/gate_record.h"
 #include "router/core/request.h"
 #include "router/dispatch/dispatch_core.h"
 #include "router/routing/routing_mode.h"
 #include "router/routing/table_rows.h"
+#include "router/trunk/layer_routing.h"
 
 namespace sida::router {
 
@@ -55,28 +55,15 @@ struct TrunkStop {};
 
 using TrunkCommand = std::variant<TrunkStep, TrunkMembers, TrunkStop>;  // Of members only the newest matter.
 
-// What one MoE layer did with a sequence's rows of this step.
-struct SequenceRouting {
-  LayerId layer;
-  TimePoint began;                     // When the experts were first needed.
-  std::size_t k = 1;                   // Experts per row.
-  std::vector<std::int32_t> gate;      // [rows], the gate's choice; -1 where it was not asked.
-  std::vector<std::uint8_t> by_table;  // [rows]; 1: the hash table chose.
-  std::vector<std::int32_t> served;    // [rows, k], best first; -1: none, or capacity dropped the row.
-  std::vector<float> weights;          // [rows, k], what scaled their answers.
-  std::vector<WorkerId> served_by;     // [rows, k]
-  GateRecord gates;                    // Of a sequence that asked for it, and perhaps of others in its step.
-};
-
 struct SequenceOutcome {
   SequenceId id;
   std::optional<Error> error;  // The sequence is gone.
   bool decoded = false;        // Else it was encoded.
   bool finished = false;       // The trunk has forgotten it.
   FinishReason finish_reason = FinishReason::kLength;
-  std::optional<GeneratedToken> token;   // Of a decode step that generates.
-  std::vector<float> target_logprobs;    // Of one that scores.
-  std::vector<SequenceRouting> routing;  // Of this step's stack.
+  std::optional<GeneratedToken> token;  // Of a decode step that generates.
+  std::vector<float> target_logprobs;   // Of one that scores.
+  std::vector<LayerRouting> routing;    // Of this step's stack.
 };
 
 struct StepDone {

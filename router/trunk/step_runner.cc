@@ -13,12 +13,12 @@ namespace {
 constexpr std::int64_t kHeadRows = 32;  // Rows of logits at a time: 4 MB for Switch's vocabulary.
 
 // The part of each layer's routing that belongs to rows [first, first + rows).
-std::vector<SequenceRouting> routing_of(const std::vector<LayerRouting>& layers, std::size_t first, std::size_t rows) {
+std::vector<LayerRouting> routing_of(const std::vector<LayerRouting>& layers, std::size_t first, std::size_t rows) {
   const auto cut = [&](const auto& all, std::size_t per_row) {
     const auto begin = all.begin() + static_cast<std::ptrdiff_t>(first * per_row);
     return std::decay_t<decltype(all)>(begin, begin + static_cast<std::ptrdiff_t>(rows * per_row));
   };
-  std::vector<SequenceRouting> routing;
+  std::vector<LayerRouting> routing;
   routing.reserve(layers.size());
   for (const auto& layer : layers) {
     routing.push_back({.layer = layer.layer,

@@ -231,7 +231,7 @@ TEST_P(TrunkGolden, GeneratesWhatHuggingFaceGenerates) {
       if (!outcome.token || token >= expected.size()) continue;
       if (static_cast<double>(margin[token]) < kMargin) break;
       EXPECT_EQ(outcome.token->token, expected[token]) << prefix << " token " << token;
-      for (const SequenceRouting& layer : outcome.routing) {
+      for (const LayerRouting& layer : outcome.routing) {
         const auto ids = trunk.golden.ids(prefix + "greedy." + moe_name(trunk.model, layer.layer) + ".expert_ids");
         EXPECT_EQ(layer.gate.front(), ids[token]) << prefix << " token " << token;
       }
