@@ -4,10 +4,28 @@
 
 namespace sida::worker {
 
+Result<bool> ExpertLoader::step(ExpertLoad& load) {
+  const model::ExpertTensors tensors = model_.expert(load.key_);
+  switch (load.steps_done_++) {
+    case 0:
+      SIDA_TRY(load_matrix(*tensors.wi, memory_.wi(load.slot_)));
+      return false;
+    case 1:
+      SIDA_TRY(load_matrix(*tensors.wo, memory_.wo(load.slot_)));
+      return true;
+    default:
+      SIDA_CHECK(!"the load is under way");
+      return true;
+  }
+}
+
 Result<void> ExpertLoader::load(ExpertKey key, SlotId slot) {
-  const model::ExpertTensors tensors = model_.expert(key);
-  SIDA_TRY(load_matrix(*tensors.wi, memory_.wi(slot)));
-  return load_matrix(*tensors.wo, memory_.wo(slot));
+  ExpertLoad load = begin(key, slot);
+  while (true) {
+    const auto whole = step(load);
+    if (!whole) return tl::unexpected(whole.error());
+    if (*whole) return {};
+  }
 }
 
 Result<void> ExpertLoader::load_matrix(const model::TensorInfo& tensor, std::span<std::byte> destination) {

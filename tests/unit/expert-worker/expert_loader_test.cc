@@ -1,0 +1,63 @@
+// Experts in pieces: what is in a slot afterwards does not depend on what else was read in between.
+#include "expert-worker/residency/expert_loader.h"
+
+#include <gtest/gtest.h>
+
+#include <algorithm>
+
+#include "tests/support/temporary_directory.h"
+#include "tests/support/tiny_model.h"
+
+namespace sida::worker {
+namespace {
+
+class ExpertLoaderTest : public testing::Test {
+ protected:
+  ExpertLoaderTest() {
+    test::write_model(directory_.path() / "model", test::tiny_blueprint());
+    auto model = model::ModelDirectory::open(directory_.path() / "model");
+    SIDA_CHECK(model.has_value());
+    model_ = *std::move(model);
+    auto memory = SlotMemory::reserve({model_.config().d_model, model_.config().d_ff, DType::kFloat32}, 3);
+    SIDA_CHECK(memory.has_value());
+    memory_.emplace(*std::move(memory));
+  }
+
+  [[nodiscard]] bool same(SlotId a, SlotId b) const {
+    return std::ranges::equal(memory_->wi(a), memory_->wi(b)) && std::ranges::equal(memory_->wo(a), memory_->wo(b));
+  }
+
+  test::TemporaryDirectory directory_;
+  model::ModelDirectory model_;
+  std::optional<SlotMemory> memory_;
+};
+
+TEST_F(ExpertLoaderTest, ALoadMayPauseForAnother) {
+  const ExpertKey prefetched{LayerId{0}, ExpertId{1}};
+  const ExpertKey demanded{LayerId{1}, ExpertId{2}};
+  ExpertLoader loader(model_, *memory_);
+
+  ExpertLoad first = loader.begin(prefetched, SlotId{0});
+  ASSERT_EQ(loader.step(first), Result<bool>(false));
+  ASSERT_TRUE(loader.load(demanded, SlotId{1}));
+  Result<bool> whole = loader.step(first);
+  while (whole && !*whole) whole = loader.step(first);
+  ASSERT_TRUE(whole);
+
+  ASSERT_TRUE(loader.load(prefetched, SlotId{2}));
+  EXPECT_TRUE(same(SlotId{0}, SlotId{2}));
+  EXPECT_FALSE(same(SlotId{1}, SlotId{2}));
+}
+
+TEST_F(ExpertLoaderTest, AFileCutShortFailsTheLoadAndNamesFileAndTensor) {
+  std::filesystem::resize_file(directory_.path() / "model" / "model.safetensors", 100);
+  ExpertLoader loader(model_, *memory_);
+  const auto loaded = loader.load({LayerId{0}, ExpertId{1}}, SlotId{0});
+  ASSERT_FALSE(loaded);
+  EXPECT_EQ(loaded.error().code, ErrorCode::kInvalidModel);
+  EXPECT_NE(loaded.error().message.find("model.safetensors"), std::string::npos);
+  EXPECT_NE(loaded.error().message.find("expert_1.wi"), std::string::npos);
+}
+
+}  // namespace
+}  // namespace sida::worker
