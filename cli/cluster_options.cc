@@ -40,6 +40,8 @@ void describe_cluster(config::Schema& schema, ClusterOptions& o, bool model_requ
       .zero_means("any free port");
   schema.size("expert-memory", o.expert_memory_bytes, "bytes of experts that all workers hold together")
       .zero_means("all that fits");
+  schema.choice("eviction", o.eviction, {"table", "lru", "lru-layer", "fifo"},
+                "which expert makes room for another in a worker");
   describe_routing(schema, o);
   if (with_predictor) {
     schema

@@ -18,10 +18,10 @@ ProcessPlan worker_plan(const ClusterOptions& o, const ClusterPlace& place, std:
   const std::int64_t share = std::max<std::int64_t>(1, place.cores / 2 / o.workers);
   ProcessPlan plan{name, place.programs / "sida-expert-worker", {}, ProcessRole::kWorker};
   plan.arguments = {
-      "--name",       name,         "--listen",  endpoint(place, name),
-      "--model",      o.model,      "--dtype",   o.dtype,
-      "--cpu-kernel", o.cpu_kernel, "--threads", std::to_string(o.worker_threads > 0 ? o.worker_threads : share),
-      "--log-level",  o.log_level};
+      "--name",       name,         "--listen",    endpoint(place, name),
+      "--model",      o.model,      "--dtype",     o.dtype,
+      "--cpu-kernel", o.cpu_kernel, "--threads",   std::to_string(o.worker_threads > 0 ? o.worker_threads : share),
+      "--eviction",   o.eviction,   "--log-level", o.log_level};
   if (o.expert_memory_bytes > 0) {
     const auto workers = static_cast<std::uint64_t>(o.workers);
     plan.arguments.insert(

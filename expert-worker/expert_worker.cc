@@ -89,7 +89,8 @@ Result<std::unique_ptr<ExpertWorker>> ExpertWorker::start(const WorkerConfig& co
   worker->endpoint_ = (*control)->endpoint();
   worker->compute_ = std::make_unique<ComputeAgent>(*std::move(backend), worker->memory_, worker->events_);
   worker->store_ = std::make_unique<StoreAgent>(ExpertLoader(worker->model_, worker->memory_), worker->events_);
-  WorkerCore core(std::move(identity), {.first_load_time = measured->load_time}, steady_now());
+  WorkerCore core(std::move(identity),
+                  {.eviction = eviction_of(config.eviction), .first_load_time = measured->load_time}, steady_now());
   worker->link_ = std::make_unique<LinkAgent>(
       std::move(core),
       LinkAgent::Parts{*std::move(control), *std::move(tensors), *worker->compute_, *worker->store_, worker->events_},

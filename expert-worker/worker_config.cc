@@ -6,6 +6,7 @@
 
 #include "common/config/quantity.h"
 #include "common/logging/logging.h"
+#include "expert-worker/residency/eviction_policy.h"
 
 namespace sida::worker {
 
@@ -18,6 +19,9 @@ config::Schema describe(WorkerConfig& config) {
   schema.text("name", config.name, "name in the cluster; must be unique, and stay over a restart");
   schema.size("expert-memory", config.expert_memory_bytes, "memory for experts, everything included")
       .zero_means("all experts, at most 80 % of available memory");
+  schema.choice("eviction", config.eviction, eviction_names(),
+                "which expert makes room: the one needed last by the hash "
+                "table (then the least recently used), the least recently used, that of each layer, or the oldest");
   schema.choice("dtype", config.dtype, {"auto", "fp32", "bf16"}, "of weights and rows; auto is the checkpoint's");
   schema.text("cpu-kernel", config.cpu_kernel, "auto, avx512bf16, avx512, avx2 or scalar");
   schema.integer("threads", config.threads, {1, 1024}, "compute threads");

@@ -17,7 +17,8 @@ struct WorkerConfig {
   std::string model;              // Directory.
   std::string name = "worker-0";  // Unique in a cluster; placement hashes it.
   std::uint64_t expert_memory_bytes =
-      0;                       // Slots and the buffer for reading. 0: all experts, at most 80 % of free memory.
+      0;  // Slots and the buffer for reading. 0: all experts, at most 80 % of free memory.
+  std::string eviction = "table";
   std::string dtype = "auto";  // auto: the checkpoint's; fp16 computes in fp32.
   std::string cpu_kernel = "auto";
   std::int64_t threads = 1;                       // Compute threads.

@@ -10,6 +10,7 @@ WorkerCore::WorkerCore(WorkerIdentity identity, WorkerLimits limits, TimePoint n
       limits_(limits),
       peers_(limits.peers_max),
       slots_(identity_.welcome.capacity.slots),
+      eviction_(make_eviction_policy(limits.eviction)),
       share_(identity_.moe_layers, identity_.experts_per_layer),
       expected_(limits.prefetch_max, limits.expected_for),
       load_time_(limits.first_load_time),

@@ -3,13 +3,14 @@
 //
 // Order of work: dispatches in order of arrival; within and across them, experts that are resident are computed while
 // missing ones are read. What is demanded is read before what is only expected, and
-// what is expected sooner is evicted later. Every admitted dispatch ends once: with
+// nothing makes room for what is needed later than itself. Every admitted dispatch ends once: with
 // a result, a failure, or silently when its router cancelled it or went away. Work that was not started by its deadline
 // is not started: the router has given it up by then.
 #pragma once
 
 #include <cstdint>
 #include <map>
+#include <memory>
 #include <span>
 #include <unordered_set>
 #include <vector>
@@ -72,8 +73,9 @@ class WorkerCore {
   bool reach_for(Job& job, JobGroup& group, TimePoint now, WorkerActions& actions);
   void start_computes(WorkerActions& actions);
   void load_expected(TimePoint now, WorkerActions& actions);
-  enum class MayEvict { kForeign, kAny };
-  std::optional<SlotId> take_slot(ExpertKey key, MayEvict may_evict);
+  enum class Need { kDemand, kAdvice, kShare };
+  std::optional<SlotId> take_slot(ExpertKey key, Need need);
+  [[nodiscard]] std::optional<ExpertKey> victim_for(ExpertKey key, Need need) const;
   void advise(const proto::Prefetch& prefetch, TimePoint now);
   void estimate(Job& job, WorkerActions& actions);
   void end_job(JobId id, WorkerActions& actions);
@@ -86,6 +88,7 @@ class WorkerCore {
   const WorkerLimits limits_;
   RouterPeers peers_;
   SlotTable slots_;
+  std::unique_ptr<EvictionPolicy> eviction_;
   Share share_;
   Expectations expected_;
   std::unordered_set<ExpertKey> prefetched_;  // Resident because of advice, and not demanded yet.

@@ -119,7 +119,7 @@ bool WorkerCore::reach_for(Job& job, JobGroup& group, TimePoint now, WorkerActio
     estimate(job, actions);
     return true;
   }
-  auto slot = take_slot(group.key, MayEvict::kAny);
+  auto slot = take_slot(group.key, Need::kDemand);
   estimate(job, actions);
   if (!slot) return false;
   loading_.emplace(*slot, Loading{.key = group.key, .demanded = true});
@@ -150,59 +150,60 @@ void WorkerCore::start_computes(WorkerActions& actions) {
 // good as anything.
 void WorkerCore::load_expected(TimePoint now, WorkerActions& actions) {
   if (draining_ || !loading_.empty()) return;
-  const auto load = [&](ExpertKey key, bool advised, MayEvict may_evict) {
-    const auto slot = take_slot(key, may_evict);
+  const auto load = [&](ExpertKey key, Need need) {
+    const auto slot = take_slot(key, need);
     if (!slot) return false;
-    loading_.emplace(*slot, Loading{.key = key, .advised = advised});
+    loading_.emplace(*slot, Loading{.key = key, .advised = need == Need::kAdvice});
     actions.emplace_back(LoadExpert{key, *slot});
     return true;
   };
   expected_.expire(now);
   if (const auto key = expected_.next(slots_)) {
     // Without a slot for it there is none for what is needed later.
-    if (load(*key, true, share_.fits() ? MayEvict::kForeign : MayEvict::kAny)) {
+    if (load(*key, Need::kAdvice)) {
       ++counters_.prefetches;
       return;
     }
   }
   const bool room = slots_.used() < slots_.slots() || (foreign_ > 0 && now >= foreign_until_);
   if (!room) return;
-  if (const auto key = share_.next_own(slots_)) load(*key, false, MayEvict::kForeign);
+  if (const auto key = share_.next_own(slots_)) load(*key, Need::kShare);
 }
 
-// Of foreign experts first, then of its own: the least recently used one that nobody expects, else the one expected
-// last, if that is later than this one. What is demanded is needed before all that is expected.
-std::optional<SlotId> WorkerCore::take_slot(ExpertKey key, MayEvict may_evict) {
-  const std::uint64_t turn = expected_.turn(key).value_or(0);
-  std::optional<ExpertKey> victim;
-  const auto evict = [&](bool own) -> std::optional<SlotId> {
-    std::optional<ExpertKey> last;
-    std::uint64_t last_turn = turn;
-    auto slot = slots_.begin_load(key, [&](ExpertKey held) {
-      if (!own && share_.owns(held)) return false;
-      const auto held_turn = expected_.turn(held);
-      if (!held_turn) {
-        victim = held;
-        return true;
-      }
-      if (*held_turn > last_turn) {
-        last = held;
-        last_turn = *held_turn;
-      }
-      return false;
-    });
-    if (slot || !last) return slot;
-    victim = last;
-    return slots_.begin_load(key, [&](ExpertKey held) { return held == *last; });
-  };
-  auto slot = evict(false);
-  if (!slot && may_evict == MayEvict::kAny) slot = evict(true);
-  if (!slot) return slot;
-  if (victim && !share_.owns(*victim)) --foreign_;
-  if (victim && share_.owns(*victim)) share_.evicted();
-  if (victim) counters_.prefetches_wasted += prefetched_.erase(*victim);
+std::optional<SlotId> WorkerCore::take_slot(ExpertKey key, Need need) {
+  auto slot = slots_.begin_load(key);
+  if (!slot) {
+    const auto victim = victim_for(key, need);
+    if (!victim) return std::nullopt;
+    slot = slots_.begin_load_over(*victim, key);
+    if (share_.owns(*victim)) {
+      share_.evicted();
+    } else {
+      --foreign_;
+    }
+    counters_.prefetches_wasted += prefetched_.erase(*victim);
+  }
   if (!share_.owns(key)) ++foreign_;
   return slot;
+}
+
+// Of foreign experts first, then, where that may be, of its own. What is demanded is needed before all that is
+// expected; what is advised makes nobody leave who is needed sooner, and the share nobody who is expected at all.
+std::optional<ExpertKey> WorkerCore::victim_for(ExpertKey key, Need need) const {
+  const std::optional<std::uint64_t> turn = expected_.turn(key);
+  std::vector<Evictable> foreign;
+  std::vector<Evictable> own;
+  for (Evictable& held : slots_.evictable()) {
+    held.turn = expected_.turn(held.key);
+    const bool needed_sooner = need != Need::kDemand && held.turn && (need == Need::kShare || held.turn < turn);
+    if (!needed_sooner) (share_.owns(held.key) ? own : foreign).push_back(held);
+  }
+  const bool may_evict_own = need == Need::kDemand || (need == Need::kAdvice && !share_.fits());
+  const std::vector<Evictable>& candidates = !foreign.empty() || !may_evict_own ? foreign : own;
+  if (candidates.empty()) return std::nullopt;
+  const std::size_t victim = eviction_->victim(
+      {.candidates = candidates, .layer = key.layer, .by_layer = slots_.by_layer(), .slots = slots_.slots()});
+  return candidates.at(victim).key;
 }
 
 // Tells the router once per dispatch how long its reads will take: those in front of it, then its own.

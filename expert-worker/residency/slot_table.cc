@@ -20,33 +20,31 @@ std::optional<SlotId> SlotTable::pin(ExpertKey key) {
   if (found == by_key_.end()) return std::nullopt;
   Slot& slot = at(found->second);
   if (slot.state != Residence::kResident) return std::nullopt;
-  if (slot.pins++ == 0) unused_.erase(slot.place);
+  ++slot.pins;
   return found->second;
 }
 
 void SlotTable::unpin(SlotId id) {
   Slot& slot = at(id);
   SIDA_CHECK(slot.pins > 0);
-  if (--slot.pins == 0) slot.place = unused_.insert(unused_.end(), id);
+  --slot.pins;
+  slot.used = ++last_use_;
 }
 
-std::optional<SlotId> SlotTable::begin_load(ExpertKey key, const std::function<bool(ExpertKey)>& may_evict) {
-  SIDA_CHECK(!by_key_.contains(key));
-  std::optional<SlotId> id;
-  if (!free_.empty()) {
-    id = free_.back();
-    free_.pop_back();
-  } else {
-    auto victim = std::ranges::find_if(unused_, [&](SlotId slot) { return may_evict(at(slot).key); });
-    if (victim == unused_.end()) return std::nullopt;
-    id = *victim;
-    by_key_.erase(at(*id).key);
-    unused_.erase(victim);
-    ++evictions_;
-  }
-  at(*id).key = key;
-  at(*id).state = Residence::kLoading;
-  by_key_.emplace(key, *id);
+std::optional<SlotId> SlotTable::begin_load(ExpertKey key) {
+  if (free_.empty()) return std::nullopt;
+  const SlotId id = free_.back();
+  free_.pop_back();
+  hold(id, key);
+  return id;
+}
+
+SlotId SlotTable::begin_load_over(ExpertKey victim, ExpertKey key) {
+  const SlotId id = by_key_.at(victim);
+  SIDA_CHECK(at(id).state == Residence::kResident && at(id).pins == 0);
+  drop(id);
+  ++evictions_;
+  hold(id, key);
   return id;
 }
 
@@ -55,12 +53,37 @@ void SlotTable::end_load(SlotId id, bool loaded) {
   SIDA_CHECK(slot.state == Residence::kLoading);
   if (loaded) {
     slot.state = Residence::kResident;
-    slot.place = unused_.insert(unused_.end(), id);
+    slot.loaded = ++last_load_;
+    slot.used = ++last_use_;
   } else {
-    slot.state = Residence::kAbsent;
-    by_key_.erase(slot.key);
+    drop(id);
     free_.push_back(id);
   }
+}
+
+void SlotTable::hold(SlotId id, ExpertKey key) {
+  SIDA_CHECK(by_key_.emplace(key, id).second);
+  at(id).key = key;
+  at(id).state = Residence::kLoading;
+  const auto layer = static_cast<std::size_t>(key.layer.value);
+  if (by_layer_.size() <= layer) by_layer_.resize(layer + 1, 0);
+  ++by_layer_[layer];
+}
+
+void SlotTable::drop(SlotId id) {
+  Slot& slot = at(id);
+  slot.state = Residence::kAbsent;
+  by_key_.erase(slot.key);
+  --by_layer_[static_cast<std::size_t>(slot.key.layer.value)];
+}
+
+std::vector<Evictable> SlotTable::evictable() const {
+  std::vector<Evictable> keys;
+  for (const Slot& slot : slots_) {
+    if (slot.state != Residence::kResident || slot.pins > 0) continue;
+    keys.push_back({.key = slot.key, .loaded = slot.loaded, .used = slot.used, .turn = {}});
+  }
+  return keys;
 }
 
 std::vector<ExpertKey> SlotTable::resident() const {

@@ -27,7 +27,7 @@ TEST(Expectations, NextIsTheFirstThatIsNotThere) {
   EXPECT_FALSE(expected.next(slots));
   expected.expect(kFirst, {});
   expected.expect(kSecond, {});
-  const auto loading = slots.begin_load(kFirst, [](ExpertKey) { return true; });
+  const auto loading = slots.begin_load(kFirst);
   EXPECT_EQ(expected.next(slots), kSecond);
   slots.end_load(*loading, false);
   EXPECT_EQ(expected.next(slots), kFirst);
