@@ -55,6 +55,16 @@ std::string percent(const nlohmann::json& object, const char* name) {
   return text;
 }
 
+std::string decimal(const nlohmann::json& object, const char* name) {
+  const auto found = object.find(name);
+  if (found == object.end() || !found->is_number()) {
+    return "-";
+  }
+  char text[32];
+  std::snprintf(text, sizeof text, "%.1f", found->get<double>());
+  return text;
+}
+
 const nlohmann::json& list(const nlohmann::json& status, const char* name) {
   static const nlohmann::json kEmpty = nlohmann::json::array();
   const auto found = status.find(name);
@@ -84,11 +94,14 @@ std::string status_text(const nlohmann::json& status) {
                       field(layer, "by_table"), field(layer, "late"),
                       known ? field(*lead, "p1") + ", " + field(*lead, "p50") : "-"});
   }
+  const auto encoder = status.value("encoder", nlohmann::json::object());
   const auto requests = status.value("requests", nlohmann::json::object());
   return table(processes) + "\n" + table(workers) + "\n" + table(layers) + "\nready " + field(status, "ready") +
          ", running " + field(requests, "running") + ", waiting " + field(requests, "waiting") + ", finished " +
          field(requests, "finished") + ", failed " + field(requests, "failed") + ", agreement with the gate " +
-         percent(status, "agreement") + ", expert hit rate " + percent(status, "hit_rate") + "\n";
+         percent(status, "agreement") + ", expert hit rate " + percent(status, "hit_rate") +
+         ", encoder: " + decimal(encoder, "sources_per_step") + " sources a step, " +
+         decimal(encoder, "experts_per_source") + " experts a source\n";
 }
 
 }  // namespace sida::cli

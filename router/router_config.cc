@@ -28,6 +28,13 @@ config::Schema describe(RouterConfig& c) {
   schema.integer("cache-tokens-max", c.cache_tokens_max, {1, 1'000'000'000},
                  "source and new tokens of all running sequences, whose caches take memory");
   schema.integer("rows-max", c.rows_max, {1, 1'000'000}, "source and target rows encoded or scored per step");
+  schema.integer("sources-max", c.sources_max, {0, 1'000'000}, "sources encoded per step")
+      .zero_means("as many as rows-max lets in");
+  schema
+      .duration("overtake-max", c.overtake_max,
+                "sources that share predicted experts are encoded together; for that, one may wait so much longer than "
+                "in order of arrival")
+      .zero_means("first come, first served");
   schema.choice("log-level", c.log_level, log_levels(), "least level that is logged");
   schema.rule([&c](std::vector<std::string>& problems) {
     for (const std::string& worker : c.workers) {
@@ -67,6 +74,8 @@ RouterOptions router_options(const RouterConfig& config) {
   options.limits.waiting_max = static_cast<std::size_t>(config.waiting_max);
   options.limits.running_max = static_cast<std::size_t>(config.running_max);
   options.limits.rows_max = config.rows_max;
+  options.limits.overtake_max = config.overtake_max;
+  if (config.sources_max > 0) options.limits.sources_max = static_cast<std::size_t>(config.sources_max);
   options.limits.cache_tokens_max = config.cache_tokens_max;
   options.routing = routing_options(config.routing);
   return options;

@@ -110,6 +110,23 @@ TableRows PredictionTracker::rows(SequenceId sequence, TableStack stack, std::si
   return table;
 }
 
+ExpertSet PredictionTracker::source_experts(SequenceId sequence, std::size_t k) const {
+  const auto encoder_layers = static_cast<std::size_t>(encoder_layers_);
+  const auto num_experts = static_cast<std::size_t>(num_experts_);
+  ExpertSet used(encoder_layers * num_experts);
+  const auto found = sequences_.find(sequence);
+  if (found == sequences_.end()) return used;
+  for (std::size_t layer = 0; layer < encoder_layers; ++layer) {
+    const std::vector<std::int16_t>& experts = found->second.layers[layer].experts;
+    for (std::size_t index = 0; index < experts.size(); ++index) {
+      if (index % kKept < k && experts[index] >= 0) {
+        used.add(layer * num_experts + static_cast<std::size_t>(experts[index]));
+      }
+    }
+  }
+  return used;
+}
+
 void PredictionTracker::used(SequenceId sequence, const UsedRows& rows, RoutingReport& report) {
   report.routed += rows.gate.size();
   const auto found = sequences_.find(sequence);

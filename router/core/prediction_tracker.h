@@ -12,6 +12,7 @@
 #include "common/runtime/clock.h"
 #include "router/core/request.h"
 #include "router/routing/table_rows.h"
+#include "router/scheduling/expert_set.h"
 
 namespace sida::router {
 
@@ -45,6 +46,9 @@ class PredictionTracker {
   // What is there for these tokens, the best k of each.
   [[nodiscard]] TableRows rows(SequenceId sequence, TableStack stack, std::size_t first, std::size_t count,
                                std::size_t k) const;
+
+  // The best k of each source token in every encoder layer.
+  [[nodiscard]] ExpertSet source_experts(SequenceId sequence, std::size_t k) const;
 
   // Counts into the totals and into `report`.
   void used(SequenceId sequence, const UsedRows& rows, RoutingReport& report);

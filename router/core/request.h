@@ -167,6 +167,9 @@ struct RouterStatus {
   std::uint64_t prompt_tokens = 0;
   std::uint64_t generation_tokens = 0;
   std::uint64_t steps = 0;
+  std::uint64_t encoder_steps = 0;    // Of these, steps that encoded sources.
+  std::uint64_t encoder_sources = 0;  // The sources in them.
+  std::uint64_t encoder_experts = 0;  // Experts that served such a step, each once per step and MoE layer.
   std::uint64_t dispatches = 0;
   std::uint64_t dispatched_rows = 0;
   std::uint64_t resends_lost = 0;

@@ -232,6 +232,7 @@ void RouterAgent::finish_step(const StepDone& done, TimePoint now) {
     releasing_ = false;
     return;
   }
+  count_encoded(done);
   std::vector<SequenceId> finished;
   for (const SequenceOutcome& outcome : done.outcomes) {
     if (take_outcome(outcome, now)) finished.push_back(outcome.id);

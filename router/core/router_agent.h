@@ -75,6 +75,7 @@ class RouterAgent : public Engine {
   [[nodiscard]] NewSequence new_sequence(SequenceId id) const;
   void finish_step(const StepDone& done, TimePoint now);
   bool take_outcome(const SequenceOutcome& outcome, TimePoint now);
+  void count_encoded(const StepDone& done);
   void take_routing(Running& running, const SequenceOutcome& outcome);
   void report_workers(RoutingReport& report, const LayerRouting& layer, bool return_experts) const;
   // True when a predictor was asked for the entries of the sequence's next decoder rows.

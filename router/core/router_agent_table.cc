@@ -20,9 +20,13 @@ bool RouterAgent::take_entries(TimePoint now) {
   for (const auto& [id, entries] : by_sequence) {
     const auto found = running_.find(id);
     if (found == running_.end()) continue;
-    const bool by_table = found->second.by_table();
-    workers_.prefetch(prefetch_items(entries, by_table ? static_cast<std::size_t>(routing_.top_k) : 1));
-    if (by_table) release_if_complete(id);
+    const Running& running = found->second;
+    const std::size_t k = running.by_table() ? static_cast<std::size_t>(routing_.top_k) : 1;
+    workers_.prefetch(prefetch_items(entries, k));
+    if (!running.encoded && tracker_.complete(id, TableStack::kEncoder, 0, running.source_tokens)) {
+      scheduler_.predicted(id, tracker_.source_experts(id, k));
+    }
+    if (running.by_table()) release_if_complete(id);
   }
   return active;
 }
@@ -54,6 +58,27 @@ void RouterAgent::add_table(TrunkStep& step, SequenceId id, TableStack stack, Ti
   step.tables[id] =
       tracker_.rows(id, stack, encoder ? 0 : running.decoded_tokens,
                     encoder ? running.source_tokens : running.next_rows(), static_cast<std::size_t>(routing_.top_k));
+}
+
+// What a batch composed by shared experts saves: the experts that its sources touch together.
+void RouterAgent::count_encoded(const StepDone& done) {
+  const auto num_experts = static_cast<std::size_t>(model_.config().num_experts);
+  ExpertSet experts(static_cast<std::size_t>(model_.geometry().encoder_moe_layers) * num_experts);
+  std::uint64_t sources = 0;
+  for (const SequenceOutcome& outcome : done.outcomes) {
+    if (outcome.decoded || outcome.error) continue;
+    ++sources;
+    for (const LayerRouting& layer : outcome.routing) {
+      const std::size_t first = static_cast<std::size_t>(layer.layer.value) * num_experts;
+      for (const std::int32_t expert : layer.served) {
+        if (expert >= 0) experts.add(first + static_cast<std::size_t>(expert));
+      }
+    }
+  }
+  if (sources == 0) return;
+  ++counters_.encoder_steps;
+  counters_.encoder_sources += sources;
+  counters_.encoder_experts += experts.size();
 }
 
 void RouterAgent::take_routing(Running& running, const SequenceOutcome& outcome) {

@@ -64,6 +64,12 @@ void add_router(std::vector<MetricFamily>& out, const RouterStatus& s) {
   out.push_back(counter("sida_prompt_tokens_total", "Source tokens encoded.").add(s.prompt_tokens).done());
   out.push_back(counter("sida_generation_tokens_total", "Tokens generated.").add(s.generation_tokens).done());
   out.push_back(counter("sida_steps_total", "Forward calls of the trunk.").add(s.steps).done());
+  out.push_back(counter("sida_encoder_steps_total", "Steps that encoded sources.").add(s.encoder_steps).done());
+  out.push_back(counter("sida_encoder_sources_total", "Sources encoded.").add(s.encoder_sources).done());
+  out.push_back(
+      counter("sida_encoder_experts_total", "Experts that served an encoder step, each once per step and MoE layer.")
+          .add(s.encoder_experts)
+          .done());
 }
 
 void add_dispatch(std::vector<MetricFamily>& out, const RouterStatus& s) {

@@ -1,6 +1,7 @@
 #include "router/scheduling/scheduler_core.h"
 
 #include <algorithm>
+#include <utility>
 
 namespace sida::router {
 
@@ -18,7 +19,7 @@ struct SchedulerCore::RowBudget {
 };
 
 Result<void> SchedulerCore::submit(SequenceId sequence, std::int64_t source_tokens, std::int64_t target_tokens,
-                                   TimePoint deadline, TimePoint /*now*/, std::int64_t new_tokens) {
+                                   TimePoint deadline, TimePoint now, std::int64_t new_tokens) {
   SIDA_CHECK(source_tokens > 0 && target_tokens >= 0 && new_tokens >= 0);
   const std::int64_t tokens = source_tokens + target_tokens;
   if (waiting_.size() >= limits_.waiting_max) {
@@ -27,8 +28,10 @@ Result<void> SchedulerCore::submit(SequenceId sequence, std::int64_t source_toke
   if (!waiting_.empty() && waiting_tokens_ + tokens > limits_.waiting_tokens_max) {
     return fail(ErrorCode::kOverloaded, std::to_string(waiting_tokens_) + " tokens are waiting; try again later");
   }
-  const bool is_new = sequences_.emplace(sequence, Sequence{source_tokens, target_tokens, deadline, new_tokens}).second;
+  const auto [added, is_new] =
+      sequences_.emplace(sequence, Sequence{source_tokens, target_tokens, deadline, new_tokens});
   SIDA_CHECK(is_new);
+  added->second.number = turns_.arrived(now);
   waiting_.push_back(sequence);
   waiting_tokens_ += tokens;
   return {};
@@ -69,25 +72,56 @@ void SchedulerCore::plan_targets(StepPlan& plan, RowBudget& budget, TimePoint no
   }
 }
 
-void SchedulerCore::plan_sources(StepPlan& plan, RowBudget& budget, TimePoint now) {
-  for (auto next = waiting_.begin(); next != waiting_.end() && running_.size() < limits_.running_max;) {
-    const Sequence& sequence = sequences_.at(*next);
-    if (!sequence.may_start(now)) {  // Cancelled or too late (ended() takes it out), or held.
-      ++next;
-      continue;
-    }
-    // A sequence in front is not overtaken, else a long one could wait for ever.
-    if (!running_.empty() && cache_tokens_ + sequence.cache_tokens() > limits_.cache_tokens_max) return;
-    if (!budget.take(sequence.source_tokens)) return;
-    plan.encode.push_back(*next);
-    running_.push_back(*next);
-    cache_tokens_ += sequence.cache_tokens();
-    waiting_tokens_ -= sequence.tokens();
-    next = waiting_.erase(next);
+std::vector<WaitingSource> SchedulerCore::startable_sources(TimePoint now) const {
+  std::vector<WaitingSource> sources;
+  for (const SequenceId id : waiting_) {
+    const Sequence& sequence = sequences_.at(id);
+    if (!sequence.may_start(now)) continue;  // Cancelled or too late (ended() takes it out), or held.
+    sources.push_back({.id = id,
+                       .rows = sequence.source_tokens,
+                       .cache_tokens = sequence.cache_tokens(),
+                       .experts = sequence.experts ? &*sequence.experts : nullptr,
+                       .experts_count = sequence.experts ? sequence.experts->size() : 0});
   }
+  return sources;
 }
 
-void SchedulerCore::step_done(StepId step, std::span<const SequenceId> finished, TimePoint /*now*/) {
+void SchedulerCore::plan_sources(StepPlan& plan, RowBudget& budget, TimePoint now) {
+  std::vector<WaitingSource> sources = startable_sources(now);
+  BatchChooser chooser;
+  while (!sources.empty() && running_.size() < limits_.running_max && plan.encode.size() < limits_.sources_max) {
+    const std::int64_t cache_left = limits_.cache_tokens_max - cache_tokens_;
+    const std::size_t chosen =
+        is_overdue(sources.front().id, now) ? 0 : chooser.choose(sources, budget.rows_left, cache_left);
+    const auto next = sources.begin() + static_cast<std::ptrdiff_t>(chosen);
+    // Nobody passes by one that does not fit unless for its experts' sake, else a long one could wait for ever.
+    if (!running_.empty() && next->cache_tokens > cache_left) break;
+    if (!budget.take(next->rows)) break;
+    chooser.take(*next);
+    admit(*next, now);
+    plan.encode.push_back(next->id);
+    sources.erase(next);
+  }
+  std::erase_if(waiting_, [&](SequenceId id) { return sequences_.at(id).in_step; });
+  if (!waiting_.empty()) turns_.forget_below(sequences_.at(waiting_.front()).number);
+}
+
+bool SchedulerCore::is_overdue(SequenceId waiting, TimePoint now) const {
+  const TimePoint turn = turns_.turn_of(sequences_.at(waiting).number);
+  return turn <= now && now - turn >= limits_.overtake_max;
+}
+
+// From waiting_, where plan_sources() takes it out, to running_.
+void SchedulerCore::admit(const WaitingSource& source, TimePoint now) {
+  Sequence& sequence = sequences_.at(source.id);
+  sequence.in_step = true;
+  running_.push_back(source.id);
+  cache_tokens_ += sequence.cache_tokens();
+  waiting_tokens_ -= sequence.tokens();
+  turns_.gone(now);
+}
+
+void SchedulerCore::step_done(StepId step, std::span<const SequenceId> finished, TimePoint now) {
   auto node = steps_.extract(step);
   SIDA_CHECK(!node.empty());
   (token_step_ == step ? token_step_ : long_step_).reset();
@@ -96,7 +130,7 @@ void SchedulerCore::step_done(StepId step, std::span<const SequenceId> finished,
   for (SequenceId id : finished) {
     auto found = sequences_.find(id);
     SIDA_CHECK(found != sequences_.end() && !found->second.in_step);
-    forget(id);
+    forget(id, now);
   }
 }
 
@@ -108,6 +142,11 @@ void SchedulerCore::cancel(SequenceId sequence) {
 void SchedulerCore::hold(SequenceId sequence, TimePoint until) {
   auto found = sequences_.find(sequence);
   if (found != sequences_.end()) found->second.held_until = until;
+}
+
+void SchedulerCore::predicted(SequenceId sequence, ExpertSet experts) {
+  auto found = sequences_.find(sequence);
+  if (found != sequences_.end()) found->second.experts = std::move(experts);
 }
 
 std::vector<EndedSequence> SchedulerCore::ended(TimePoint now) {
@@ -123,7 +162,7 @@ std::vector<EndedSequence> SchedulerCore::ended(TimePoint now) {
   };
   std::ranges::for_each(running_, collect);
   std::ranges::for_each(waiting_, collect);
-  for (const EndedSequence& ended : result) forget(ended.sequence);
+  for (const EndedSequence& ended : result) forget(ended.sequence, now);
   return result;
 }
 
@@ -137,13 +176,15 @@ TimePoint SchedulerCore::next_deadline(TimePoint now) const {
   return earliest;
 }
 
-void SchedulerCore::forget(SequenceId sequence) {
+void SchedulerCore::forget(SequenceId sequence, TimePoint now) {
   const auto node = sequences_.extract(sequence);
   if (std::erase(running_, sequence) > 0) {
     cache_tokens_ -= node.mapped().cache_tokens();
     return;
   }
-  if (std::erase(waiting_, sequence) > 0) waiting_tokens_ -= node.mapped().tokens();
+  if (std::erase(waiting_, sequence) == 0) return;
+  waiting_tokens_ -= node.mapped().tokens();
+  turns_.gone(now);
 }
 
 }  // namespace sida::router

@@ -1,11 +1,15 @@
 // Decides which sequences wait, which run, and what the next step of the trunk computes. No I/O, no clock, no tokens:
 // only their numbers.
 //
-// A sequence waits in order of arrival, is encoded in one step, and decodes in later steps until its caller says that
-// it finished. It leaves exactly once: named in `finished` of step_done(), or returned by ended().
+// A sequence waits, is encoded in one step, and decodes in later steps until its caller says that it finished. It
+// leaves exactly once: named in `finished` of step_done(), or returned by ended().
 //
 // Steps are of two kinds, and one of each may be in flight: a token step decodes one row of every running sequence, a
 // long step encodes sources and scores targets. So a long prompt does not hold up the tokens of the others.
+//
+// Sources are encoded together with others that will use the same experts, as far as the hash table has told
+// (batch_chooser.h). The oldest is in every batch, and nobody is overtaken any more once it waits overtake_max longer
+// than it would have in order of arrival.
 #pragma once
 
 #include <cstdint>
@@ -19,6 +23,9 @@
 #include "common/base/ids.h"
 #include "common/base/result.h"
 #include "common/runtime/clock.h"
+#include "router/scheduling/batch_chooser.h"
+#include "router/scheduling/expert_set.h"
+#include "router/scheduling/turns.h"
 
 namespace sida::router {
 
@@ -28,6 +35,8 @@ struct SchedulerLimits {
   std::size_t running_max = 256;              // Sequences with a cache; the others wait.
   std::int64_t cache_tokens_max = 1 << 16;    // Source, target and new tokens of those; one sequence alone always fits.
   std::int64_t rows_max = 2048;               // Of a long step: source and target rows together.
+  std::size_t sources_max = SIZE_MAX;         // Encoded in one step.
+  Duration overtake_max{0};  // Extra wait of a source for others' experts; 0: first come, first served.
 };
 
 struct StepPlan {
@@ -54,9 +63,8 @@ class SchedulerCore {
                       TimePoint now, std::int64_t new_tokens = 0);
 
   // A token step if none is in flight and some sequence decodes: every running sequence that is in no step. Else, if
-  // none is in flight, a long step: scoring targets, then sources in order of arrival, while rows_max lasts; one of
-  // them is taken even if it is longer, so that nothing starves. Nothing when there is no such work. To be asked until
-  // then.
+  // none is in flight, a long step: scoring targets, then sources, the oldest first, while rows_max lasts; one of them
+  // is taken even if it is longer, so that nothing starves. Nothing when there is no such work. To be asked until then.
   std::optional<StepPlan> next_step(TimePoint now);
 
   // `finished`: sequences of that step that are done, with a result or with the caller's error. The others go on.
@@ -69,6 +77,10 @@ class SchedulerCore {
   // Nothing of it is computed before `until`, unless release() comes first. Unknown ids are ignored.
   void hold(SequenceId sequence, TimePoint until);
   void release(SequenceId sequence) { hold(sequence, TimePoint::min()); }
+
+  // The experts that its source will use. Before that, and for ever where nobody predicts, it is first come, first
+  // served. Unknown ids are ignored.
+  void predicted(SequenceId sequence, ExpertSet experts);
 
   // Cancelled sequences and those past their deadline that are in no step. Each is returned once and forgotten.
   std::vector<EndedSequence> ended(TimePoint now);
@@ -88,6 +100,8 @@ class SchedulerCore {
     std::int64_t target_tokens = 0;
     TimePoint deadline;
     std::int64_t new_tokens = 0;
+    std::uint64_t number = 0;  // In turns_.
+    std::optional<ExpertSet> experts;
     TimePoint held_until = TimePoint::min();
     bool in_step = false;
     bool cancelled = false;
@@ -102,11 +116,15 @@ class SchedulerCore {
   void plan_decodes(StepPlan& plan, TimePoint now);
   void plan_targets(StepPlan& plan, RowBudget& budget, TimePoint now);
   void plan_sources(StepPlan& plan, RowBudget& budget, TimePoint now);
-  void forget(SequenceId sequence);
+  [[nodiscard]] std::vector<WaitingSource> startable_sources(TimePoint now) const;
+  [[nodiscard]] bool is_overdue(SequenceId waiting, TimePoint now) const;
+  void admit(const WaitingSource& source, TimePoint now);
+  void forget(SequenceId sequence, TimePoint now);
 
   SchedulerLimits limits_;
   std::unordered_map<SequenceId, Sequence> sequences_;
   std::deque<SequenceId> waiting_;    // In order of arrival.
+  Turns turns_;                       // Of those.
   std::vector<SequenceId> running_;   // Encoded or in the step that encodes it, in order of admission.
   std::int64_t waiting_tokens_ = 0;   // Of waiting_.
   std::int64_t cache_tokens_ = 0;     // Of running_.

@@ -63,6 +63,14 @@ class PredictorFaults(unittest.TestCase):
             self.assertGreater(cluster.metric("sida_gate_predicted_total"), 0, "nothing was predicted in time")
             self.assertGreater(cluster.metric("sida_table_lead_seconds_count"), 0)
 
+    def test_batches_composed_by_shared_experts(self):
+        flags = ["--sources-max", "2", "--overtake-max", "10s"]
+        with Cluster(MODEL, workers=2, predictor=self.predictor.name, router_flags=flags) as cluster:
+            self.check(cluster, self.ask(cluster, self.prompts))
+            steps = cluster.metric("sida_encoder_steps_total")
+            self.assertGreater(cluster.metric("sida_encoder_sources_total"), steps, "nobody shared a step")
+            self.assertGreaterEqual(cluster.metric("sida_encoder_experts_total"), steps)
+
     def test_killed_in_the_middle(self):
         with Cluster(MODEL, workers=2, predictor=self.predictor.name) as cluster:
 

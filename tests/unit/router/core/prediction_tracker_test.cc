@@ -56,6 +56,18 @@ TEST_F(Tracker, CountsAgreementPerLayer) {
   EXPECT_EQ(tracker.layers()[0].predicted, 0U);
 }
 
+TEST_F(Tracker, NamesTheExpertsOfTheSource) {
+  ASSERT_TRUE(tracker.add(entries_for(0, {0, 1, 1, 3, -1, -1}, 2), kStart));
+  ASSERT_TRUE(tracker.add(entries_for(1, {2, -1, 2}), kStart));
+  ASSERT_TRUE(tracker.add(entries_for(2, {3}), kStart));  // The decoder's.
+  ExpertSet best(8);
+  for (const std::size_t expert : {0, 1, 4 + 2}) best.add(expert);
+  EXPECT_EQ(tracker.source_experts(kSequence, 1), best);
+  best.add(3);
+  EXPECT_EQ(tracker.source_experts(kSequence, 2), best);
+  EXPECT_EQ(tracker.source_experts(SequenceId{99}, 2).size(), 0U);
+}
+
 TEST_F(Tracker, ComparesOnlyWhereTheGateWasAsked) {
   ASSERT_TRUE(tracker.add(entries_for(0, {0, 1, 2}), kStart));
   const RoutingReport report = used(0, 0, {-1, 1, -1});

@@ -20,6 +20,9 @@ RouterStatus example() {
                       {.layer = 1, .routed = 200, .predicted = 150, .compared = 100, .agreed = 70}};
   status.agreement[0].lead.add(std::chrono::milliseconds(3));
   status.resends_lost = 3;
+  status.encoder_steps = 2;
+  status.encoder_sources = 8;
+  status.encoder_experts = 20;
   status.generation_tokens = 42;
   return status;
 }
@@ -47,6 +50,7 @@ TEST(Status, HasTheKeysThatOthersRelyOn) {
   EXPECT_EQ(status["agreement"], 0.8);
   EXPECT_EQ(status["hit_rate"], 0.75);
   EXPECT_EQ(status["late"], 4);
+  EXPECT_EQ(status["encoder"]["experts_per_source"], 2.5);
   EXPECT_EQ(status["agreement_by_layer"][0]["lead_ms"]["mean"], 3.0);
   EXPECT_TRUE(status["agreement_by_layer"][1]["lead_ms"].is_null());
 }
@@ -73,7 +77,7 @@ TEST_F(AdminApi, MetricsFollowPrometheusConventions) {
   for (const char* line :
        {"# TYPE sida_requests_total counter", "sida_requests_total{endpoint=\"/v1/completions\",outcome=\"ok\"} 1",
         "sida_request_duration_seconds_bucket{endpoint=\"/v1/completions\",le=\"0.005\"} 1", "sida_ready 1",
-        "sida_generation_tokens_total 42", "sida_resends_total{cause=\"lost\"} 3",
+        "sida_generation_tokens_total 42", "sida_resends_total{cause=\"lost\"} 3", "sida_encoder_experts_total 20",
         "sida_gate_agreed_total{layer=\"1\"} 70", "sida_worker_experts_resident{worker=\"worker-0\"} 8",
         "sida_process_state{name=\"worker-0\",role=\"expert-worker\",state=\"ready\"} 1"}) {
     EXPECT_THAT(text, HasSubstr(line));
