@@ -107,7 +107,8 @@ void LinkAgent::take_tensor(transport::TensorServer::Received received, TimePoin
 void LinkAgent::drain_events(TimePoint now) {
   while (auto event = parts_.events.take()) {
     if (const auto* load = std::get_if<LoadEnded>(&*event)) {
-      if (!load->outcome) spdlog::error("expert not loaded error=\"{}\"", load->outcome.error().message);
+      const bool failed = !load->outcome && load->outcome.error().code != ErrorCode::kCancelled;
+      if (failed) spdlog::error("expert not loaded error=\"{}\"", load->outcome.error().message);
       apply(core_.load_ended(load->slot, load->outcome, load->took, now));
     } else {
       const auto& compute = std::get<ComputeEnded>(*event);
@@ -137,7 +138,15 @@ void LinkAgent::apply(AdmitJob& action) {
 }
 
 void LinkAgent::apply(LoadExpert& action) {
-  parts_.store.load(action);
+  parts_.store.order(action);
+}
+
+void LinkAgent::apply(DemandLoad& action) {
+  parts_.store.order(action);
+}
+
+void LinkAgent::apply(CancelLoad& action) {
+  parts_.store.order(action);
 }
 
 void LinkAgent::apply(ComputeGroups& action) {

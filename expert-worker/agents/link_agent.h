@@ -43,6 +43,8 @@ class LinkAgent {
   void apply(SendTensor& action);
   void apply(AdmitJob& action);
   void apply(LoadExpert& action);
+  void apply(DemandLoad& action);
+  void apply(CancelLoad& action);
   void apply(ComputeGroups& action);
   void apply(FinishJob& action);
   void apply(DropJob& action);

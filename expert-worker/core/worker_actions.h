@@ -10,6 +10,7 @@
 #include "common/base/ids.h"
 #include "common/proto/messages.h"
 #include "common/transport/control_link.h"
+#include "expert-worker/residency/load_queue.h"
 #include "expert-worker/residency/slot_table.h"
 
 namespace sida::worker {
@@ -34,9 +35,10 @@ struct WorkerLimits {
   std::size_t jobs_max = 4096;                       // Dispatches not yet answered; beyond: failure kOverloaded.
   std::uint64_t job_bytes_max = 512U << 20U;         // Their rows; beyond: failure kOverloaded.
   std::size_t peers_max = 4096;                      // Routers; further ones are refused.
-  std::size_t prefetch_max = 1024;                   // Experts expected; later advice beyond it is dropped.
+  std::size_t prefetch_max = 16384;                  // Uses expected; later advice beyond it is dropped.
   std::chrono::milliseconds expected_for{10'000};    // Advice older than that is forgotten.
   std::size_t loads_in_flight_max = 2;               // Demanded experts on their way from disk.
+  std::size_t prefetches_in_flight_max = 2;          // Expected ones; while one is read the next waits.
   std::size_t computes_in_flight_max = 2;            // One runs while the next waits, so that no time is lost between.
   std::chrono::milliseconds roster_grace{500};       // Without a roster for so long, all experts are its own.
   std::chrono::milliseconds router_timeout{10'000};  // A router silent for so long is forgotten.
@@ -65,8 +67,13 @@ struct SendTensor {  // Without rows.
 struct AdmitJob {
   JobId job;
 };
-struct LoadExpert {
-  ExpertKey key;
+using LoadExpert = LoadOrder;  // Ends with load_ended().
+// A load under way that was only expected is demanded now.
+struct DemandLoad {
+  SlotId slot;
+};
+// Nobody wants a load under way any more: it ends with an error, unless it has ended already.
+struct CancelLoad {
   SlotId slot;
 };
 struct ComputeGroups {
@@ -83,7 +90,8 @@ struct FinishJob {
 struct DropJob {
   JobId job;
 };
-using WorkerAction = std::variant<SendControl, SendTensor, AdmitJob, LoadExpert, ComputeGroups, FinishJob, DropJob>;
+using WorkerAction = std::variant<SendControl, SendTensor, AdmitJob, LoadExpert, DemandLoad, CancelLoad, ComputeGroups,
+                                  FinishJob, DropJob>;
 using WorkerActions = std::vector<WorkerAction>;
 
 // Since start.
@@ -96,10 +104,11 @@ struct WorkerCounters {
   std::uint64_t deadlines_missed = 0;    // Dispatches given up because nobody waits for them any more.
   std::uint64_t malformed_messages = 0;  // Dropped.
   std::uint64_t loads = 0;
-  std::uint64_t prefetches = 0;         // Experts read because of advice.
-  std::uint64_t prefetches_useful = 0;  // Of these, experts that were resident when first demanded.
-  std::uint64_t prefetches_late = 0;    // Experts that were still on their way then.
-  std::uint64_t prefetches_wasted = 0;  // Experts that were evicted before anybody wanted them.
+  std::uint64_t prefetches = 0;            // Experts read because of advice.
+  std::uint64_t prefetches_useful = 0;     // Of these, experts that were resident when first demanded.
+  std::uint64_t prefetches_late = 0;       // Experts that were still on their way then.
+  std::uint64_t prefetches_wasted = 0;     // Experts that were evicted before anybody wanted them.
+  std::uint64_t prefetches_cancelled = 0;  // Experts that nobody expected any more before they were there.
   std::uint64_t load_failures = 0;
 };
 

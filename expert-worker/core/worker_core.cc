@@ -31,7 +31,7 @@ WorkerActions WorkerCore::control_message(PeerId peer, const proto::Message& mes
   } else if (const auto* roster = std::get_if<proto::Roster>(&message)) {
     if (peers_.take_roster(peer, *roster)) refresh_share();
   } else if (const auto* prefetch = std::get_if<proto::Prefetch>(&message)) {
-    advise(*prefetch, now);
+    advise(peer, *prefetch, now);
   } else if (!std::holds_alternative<proto::Heartbeat>(message)) {
     ++counters_.malformed_messages;
   }
@@ -139,7 +139,7 @@ WorkerActions WorkerCore::drain(TimePoint /*now*/) {
   return actions;
 }
 
-void WorkerCore::advise(const proto::Prefetch& prefetch, TimePoint now) {
+void WorkerCore::advise(PeerId peer, const proto::Prefetch& prefetch, TimePoint now) {
   expected_.expire(now);  // Old advice leaves room for new.
   for (const proto::Prefetch::Item& item : prefetch.items) {
     const bool exists = item.key.layer.value >= 0 && item.key.layer.value < identity_.moe_layers &&
@@ -147,7 +147,7 @@ void WorkerCore::advise(const proto::Prefetch& prefetch, TimePoint now) {
     // What stays anyway needs no protection.
     const bool stays =
         exists && share_.fits() && share_.owns(item.key) && slots_.state(item.key) == Residence::kResident;
-    if (exists && !stays) expected_.expect(item.key, now);
+    if (exists && !stays) expected_.expect(item.key, item.rows, {peer, SequenceId{0}}, now);
   }
 }
 

@@ -62,6 +62,8 @@ class WorkerCore {
     ExpertKey key;
     bool demanded = false;
     bool advised = false;
+    bool cancelled = false;   // Its end is on its way.
+    TimePoint demanded_at{};  // If it was advised before.
   };
 
   void greet(PeerId peer, const proto::Hello& hello, bool on_control_link, TimePoint now, WorkerActions& actions);
@@ -70,13 +72,19 @@ class WorkerCore {
   void end_overdue(TimePoint now, WorkerActions& actions);
   void cancel(RouterId router, const proto::DispatchId& id, WorkerActions& actions);
   void advance(TimePoint now, WorkerActions& actions);
-  bool reach_for(Job& job, JobGroup& group, TimePoint now, WorkerActions& actions);
+  void pin_resident(Job& job, TimePoint now);
+  bool read_missing(Job& job, TimePoint now, WorkerActions& actions);
+  void demand_load(ExpertKey key, TimePoint now, WorkerActions& actions);
+  void give_up_one_load(WorkerActions& actions);
+  void cancel_useless(WorkerActions& actions);
+  void cancel_load(SlotId slot, Loading& load, WorkerActions& actions);
   void start_computes(WorkerActions& actions);
   void load_expected(TimePoint now, WorkerActions& actions);
   enum class Need { kDemand, kAdvice, kShare };
+  bool begin_load(ExpertKey key, Need need, WorkerActions& actions);
   std::optional<SlotId> take_slot(ExpertKey key, Need need);
   [[nodiscard]] std::optional<ExpertKey> victim_for(ExpertKey key, Need need) const;
-  void advise(const proto::Prefetch& prefetch, TimePoint now);
+  void advise(PeerId peer, const proto::Prefetch& prefetch, TimePoint now);
   void estimate(Job& job, WorkerActions& actions);
   void end_job(JobId id, WorkerActions& actions);
   void finish_if_done(JobId id, WorkerActions& actions);
@@ -97,7 +105,8 @@ class WorkerCore {
   std::uint64_t last_job_ = 0;
   std::uint64_t job_bytes_ = 0;
   std::map<SlotId, Loading> loading_;
-  std::size_t foreign_ = 0;  // Experts in slots, or on their way there, that are not of its share.
+  std::size_t foreign_ = 0;    // Experts in slots, or on their way there, that are not of its share.
+  bool demand_waits_ = false;  // For a read to begin, since reads or slots are all taken.
   std::size_t computing_ = 0;
   std::chrono::microseconds load_time_;  // Moving average, of one expert.
   TimePoint foreign_until_{};

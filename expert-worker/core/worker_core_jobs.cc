@@ -1,4 +1,4 @@
-// Dispatches inside the worker core: admission, loading, computing, and how they end.
+// Dispatches inside the worker core: admission, computing, and how they end.
 #include <algorithm>
 #include <string>
 
@@ -46,7 +46,7 @@ void WorkerCore::admit(PeerId peer, const proto::Dispatch& dispatch, TimePoint d
     job.groups.push_back({.key = key, .first_row = first_row, .rows = group.rows});
     first_row += group.rows;
     share_.wanted(key, group.rows);
-    expected_.end(key);
+    expected_.demand(key, group.rows);
   }
   job.groups_left = job.groups.size();
   job_bytes_ += dispatch.shape.bytes();
@@ -80,52 +80,32 @@ void WorkerCore::end_overdue(TimePoint now, WorkerActions& actions) {
 // Pins and loads in order of arrival, then computes, then reads ahead.
 void WorkerCore::advance(TimePoint now, WorkerActions& actions) {
   end_overdue(now, actions);
-  bool slots_left = true;
+  expected_.expire(now);
+  demand_waits_ = false;
   for (auto& [id, job] : jobs_) {
     if (job.ended) continue;
-    for (JobGroup& group : job.groups) {
-      if (group.state != JobGroup::State::kWaiting) continue;
-      slots_left = slots_left && reach_for(job, group, now, actions);
-    }
+    pin_resident(job, now);
     // Later dispatches pin nothing while an earlier one waits for a slot, else it could wait for ever.
-    if (!slots_left) break;
+    if (!read_missing(job, now, actions)) break;
   }
   start_computes(actions);
+  cancel_useless(actions);
   load_expected(now, actions);
 }
 
-// Pins the group's expert or starts to load it. False when no slot can be had now.
-bool WorkerCore::reach_for(Job& job, JobGroup& group, TimePoint now, WorkerActions& actions) {
-  if (!share_.owns(group.key)) foreign_until_ = now + limits_.foreign_stay;
-  if (auto slot = slots_.pin(group.key)) {
+// Before anything is read for the same dispatch: else what it can use might leave for what it misses.
+void WorkerCore::pin_resident(Job& job, TimePoint now) {
+  for (JobGroup& group : job.groups) {
+    if (group.state != JobGroup::State::kWaiting) continue;
+    if (!share_.owns(group.key)) foreign_until_ = now + limits_.foreign_stay;
+    const auto slot = slots_.pin(group.key);
+    if (!slot) continue;
     group.slot = *slot;
     group.state = JobGroup::State::kReady;
+    expected_.serve(group.key);
     ++(group.missed ? counters_.misses : counters_.hits);
     counters_.prefetches_useful += prefetched_.erase(group.key);
-    return true;
   }
-  group.missed = true;
-  if (slots_.state(group.key) == Residence::kLoading) {
-    for (auto& [slot, load] : loading_) {
-      if (load.key != group.key || load.demanded) continue;
-      load.demanded = true;
-      counters_.prefetches_late += load.advised ? 1 : 0;
-    }
-    estimate(job, actions);
-    return true;
-  }
-  const auto demanded = std::ranges::count_if(loading_, [](const auto& entry) { return entry.second.demanded; });
-  if (static_cast<std::size_t>(demanded) >= limits_.loads_in_flight_max) {
-    estimate(job, actions);
-    return true;
-  }
-  auto slot = take_slot(group.key, Need::kDemand);
-  estimate(job, actions);
-  if (!slot) return false;
-  loading_.emplace(*slot, Loading{.key = group.key, .demanded = true});
-  residency_changed_ = true;
-  actions.emplace_back(LoadExpert{group.key, *slot});
-  return true;
 }
 
 void WorkerCore::start_computes(WorkerActions& actions) {
@@ -142,119 +122,6 @@ void WorkerCore::start_computes(WorkerActions& actions) {
     ++computing_;
     actions.emplace_back(std::move(work));
   }
-}
-
-// One expert at a time, and only while nothing is demanded: so a demand waits for at most one of these. A share that
-// fits stays: neither advice nor anything else that is only expected takes its slots, and what foreign demand took of
-// it comes back once that demand is over. Of a share that does not fit the slots are a cache, in which advice is as
-// good as anything.
-void WorkerCore::load_expected(TimePoint now, WorkerActions& actions) {
-  if (draining_ || !loading_.empty()) return;
-  const auto load = [&](ExpertKey key, Need need) {
-    const auto slot = take_slot(key, need);
-    if (!slot) return false;
-    loading_.emplace(*slot, Loading{.key = key, .advised = need == Need::kAdvice});
-    actions.emplace_back(LoadExpert{key, *slot});
-    return true;
-  };
-  expected_.expire(now);
-  if (const auto key = expected_.next(slots_)) {
-    // Without a slot for it there is none for what is needed later.
-    if (load(*key, Need::kAdvice)) {
-      ++counters_.prefetches;
-      return;
-    }
-  }
-  const bool room = slots_.used() < slots_.slots() || (foreign_ > 0 && now >= foreign_until_);
-  if (!room) return;
-  if (const auto key = share_.next_own(slots_)) load(*key, Need::kShare);
-}
-
-std::optional<SlotId> WorkerCore::take_slot(ExpertKey key, Need need) {
-  auto slot = slots_.begin_load(key);
-  if (!slot) {
-    const auto victim = victim_for(key, need);
-    if (!victim) return std::nullopt;
-    slot = slots_.begin_load_over(*victim, key);
-    if (share_.owns(*victim)) {
-      share_.evicted();
-    } else {
-      --foreign_;
-    }
-    counters_.prefetches_wasted += prefetched_.erase(*victim);
-  }
-  if (!share_.owns(key)) ++foreign_;
-  return slot;
-}
-
-// Of foreign experts first, then, where that may be, of its own. What is demanded is needed before all that is
-// expected; what is advised makes nobody leave who is needed sooner, and the share nobody who is expected at all.
-std::optional<ExpertKey> WorkerCore::victim_for(ExpertKey key, Need need) const {
-  const std::optional<std::uint64_t> turn = expected_.turn(key);
-  std::vector<Evictable> foreign;
-  std::vector<Evictable> own;
-  for (Evictable& held : slots_.evictable()) {
-    held.turn = expected_.turn(held.key);
-    const bool needed_sooner = need != Need::kDemand && held.turn && (need == Need::kShare || held.turn < turn);
-    if (!needed_sooner) (share_.owns(held.key) ? own : foreign).push_back(held);
-  }
-  const bool may_evict_own = need == Need::kDemand || (need == Need::kAdvice && !share_.fits());
-  const std::vector<Evictable>& candidates = !foreign.empty() || !may_evict_own ? foreign : own;
-  if (candidates.empty()) return std::nullopt;
-  const std::size_t victim = eviction_->victim(
-      {.candidates = candidates, .layer = key.layer, .by_layer = slots_.by_layer(), .slots = slots_.slots()});
-  return candidates.at(victim).key;
-}
-
-// Tells the router once per dispatch how long its reads will take: those in front of it, then its own.
-void WorkerCore::estimate(Job& job, WorkerActions& actions) {
-  if (job.estimated) return;
-  job.estimated = true;
-  std::size_t loads = loading_.size();
-  for (const auto& [id, other] : jobs_) {
-    if (other.ended) continue;
-    for (const JobGroup& group : other.groups) {
-      const bool absent = group.state == JobGroup::State::kWaiting && slots_.state(group.key) == Residence::kAbsent;
-      loads += absent ? 1 : 0;
-    }
-    if (&other == &job) break;
-  }
-  const auto remaining = load_time_ * static_cast<std::int64_t>(std::max<std::size_t>(loads, 1));
-  actions.emplace_back(SendTensor{job.peer, proto::Estimate{job.id, remaining}});
-}
-
-WorkerActions WorkerCore::load_ended(SlotId slot, const Result<void>& outcome, std::chrono::microseconds took,
-                                     TimePoint now) {
-  WorkerActions actions;
-  auto load = loading_.extract(slot);
-  SIDA_CHECK(!load.empty());
-  slots_.end_load(slot, outcome.has_value());
-  residency_changed_ = true;
-  if (outcome) {
-    ++counters_.loads;
-    if (load.mapped().advised && !load.mapped().demanded) prefetched_.insert(load.mapped().key);
-    load_time_ = (load_time_ * 3 + took) / 4;
-  } else {
-    ++counters_.load_failures;
-    if (!share_.owns(load.mapped().key)) --foreign_;
-    share_.unreadable(load.mapped().key);
-    expected_.end(load.mapped().key);
-    std::vector<JobId> waiting;
-    for (const auto& [id, job] : jobs_) {
-      const bool waits = std::ranges::any_of(job.groups, [&](const JobGroup& group) {
-        return group.key == load.mapped().key && group.state == JobGroup::State::kWaiting;
-      });
-      if (waits && !job.ended) waiting.push_back(id);
-    }
-    for (JobId id : waiting) {
-      const Job& job = jobs_.at(id);
-      actions.emplace_back(
-          SendTensor{job.peer, proto::DispatchFailure{job.id, outcome.error().code, outcome.error().message}});
-      end_job(id, actions);
-    }
-  }
-  advance(now, actions);
-  return actions;
 }
 
 WorkerActions WorkerCore::compute_ended(JobId id, std::span<const GroupWork> groups, std::chrono::microseconds took,
@@ -299,6 +166,7 @@ void WorkerCore::end_job(JobId id, WorkerActions& actions) {
   if (job.ended) return;
   job.ended = true;
   for (JobGroup& group : job.groups) {
+    if (group.state == JobGroup::State::kWaiting) expected_.serve(group.key);
     if (group.state != JobGroup::State::kReady) continue;
     slots_.unpin(group.slot);
     group.state = JobGroup::State::kWaiting;

@@ -1,46 +1,71 @@
-// The experts that routers say will be wanted, in order of need. Bookkeeping only.
+// When experts are needed, as far as is known: now, by dispatches that wait for them, or later, as routers say.
+// Bookkeeping only.
 #pragma once
 
 #include <cstdint>
 #include <map>
 #include <optional>
+#include <set>
 #include <unordered_map>
 
 #include "common/base/ids.h"
 #include "common/runtime/clock.h"
+#include "common/transport/control_link.h"
 #include "expert-worker/residency/slot_table.h"
 
 namespace sida::worker {
 
+// Who says that an expert will be needed: one sequence of one router.
+struct Adviser {
+  transport::PeerId peer;
+  SequenceId sequence;
+  auto operator<=>(const Adviser&) const = default;
+};
+
 // One thread.
 class Expectations {
  public:
-  // Beyond `keys_max` advice is dropped. What was not demanded within `life` is forgotten: predictions may be wrong,
-  // and requests end early.
-  Expectations(std::size_t keys_max, Duration life) : keys_max_(keys_max), life_(life) {}
+  // Beyond `uses_max` advice is dropped. A use that did not come within `life` is forgotten: predictions may be wrong.
+  Expectations(std::size_t uses_max, Duration life) : uses_max_(uses_max), life_(life) {}
 
-  // After everything expected so far; a known one keeps its place.
-  void expect(ExpertKey key, TimePoint now);
-  // It was demanded, or cannot be read: it is expected no more.
-  void end(ExpertKey key);
+  // One more use, after all that are expected so far. A use of the same expert that the same adviser expects already
+  // keeps its place, with so many rows more: it is one dispatch that will want them.
+  void expect(ExpertKey key, std::uint32_t rows, Adviser adviser, TimePoint now);
+  // What the adviser expects will not come any more, or has come.
+  void forget(Adviser adviser);
+  // A dispatch with so many rows wants it now, until serve(): the first use that was expected, and those after it whose
+  // rows it covers too.
+  void demand(ExpertKey key, std::uint32_t rows);
+  // One of the dispatches that wanted it has it, or wants it no more.
+  void serve(ExpertKey key);
+  // It cannot be read: nobody expects it.
+  void give_up(ExpertKey key);
   void expire(TimePoint now);
 
-  // Lower: needed sooner. From 1.
+  // Lower: needed sooner; 0: now. Nothing: not as far as is known.
   [[nodiscard]] std::optional<std::uint64_t> turn(ExpertKey key) const;
-  // The one needed soonest of those that are neither resident nor on their way.
+  // The one expected soonest of those that are neither resident nor on their way nor demanded. Nothing too when so many
+  // are expected before it that there will be no slot for it.
   [[nodiscard]] std::optional<ExpertKey> next(const SlotTable& slots) const;
-  [[nodiscard]] std::size_t size() const { return turns_.size(); }
+  [[nodiscard]] std::size_t size() const { return by_turn_.size(); }
 
  private:
-  struct Expected {
+  struct Use {
     ExpertKey key;
+    std::uint32_t rows = 0;
+    Adviser adviser;
     TimePoint until;
   };
-  const std::size_t keys_max_;
+  using Uses = std::map<std::uint64_t, Use>;
+  void erase(Uses::iterator use);
+
+  const std::size_t uses_max_;
   const Duration life_;
   std::uint64_t last_turn_ = 0;
-  std::map<std::uint64_t, Expected> by_turn_;  // Also in order of `until`.
-  std::unordered_map<ExpertKey, std::uint64_t> turns_;
+  Uses by_turn_;  // Also in order of `until`.
+  std::unordered_map<ExpertKey, std::set<std::uint64_t>> by_key_;
+  std::map<Adviser, std::map<ExpertKey, std::uint64_t>> by_adviser_;
+  std::unordered_map<ExpertKey, std::uint32_t> demanded_;  // By how many dispatches.
 };
 
 }  // namespace sida::worker

@@ -30,6 +30,7 @@ struct Totals {
   router::DispatchCounters dispatch;
   std::uint64_t evictions = 0;
   std::uint64_t load_failures = 0;
+  worker::WorkerCounters workers;  // Those of prefetching.
   std::uint64_t lost_messages = 0;
 
   void add(const router::DispatchCounters& more) {
@@ -39,6 +40,14 @@ struct Totals {
     dispatch.resends_failed += more.resends_failed;
     dispatch.late_results += more.late_results;
     dispatch.numerics_crossings += more.numerics_crossings;
+  }
+  void add(const worker::WorkerCore& core) {
+    evictions += core.slots().evictions();
+    load_failures += core.counters().load_failures;
+    workers.prefetches_useful += core.counters().prefetches_useful;
+    workers.prefetches_late += core.counters().prefetches_late;
+    workers.prefetches_wasted += core.counters().prefetches_wasted;
+    workers.prefetches_cancelled += core.counters().prefetches_cancelled;
   }
 };
 
@@ -97,8 +106,7 @@ class Cluster {
         std::make_unique<SimWorker>(loop_, random_, network_, *machines_[index], model_, WorkerId{++last_worker_});
   }
   void kill(std::size_t index) {
-    if (workers_[index] != nullptr) totals_.evictions += workers_[index]->core().slots().evictions();
-    if (workers_[index] != nullptr) totals_.load_failures += workers_[index]->core().counters().load_failures;
+    if (workers_[index] != nullptr) totals_.add(workers_[index]->core());
     workers_[index].reset();
   }
   void restart_later(std::size_t index) {
@@ -213,7 +221,7 @@ TEST(ClusterSimulation, EveryCallEndsOnceWithItsRowsComputedByTheirExperts) {
   std::printf(
       "seeds=%llu events=%llu calls=%llu failed=%llu parts=%llu resends_lost=%llu resends_late=%llu "
       "resends_failed=%llu late_results=%llu numerics_crossings=%llu evictions=%llu load_failures=%llu "
-      "lost_messages=%llu\n",
+      "lost_messages=%llu useful=%llu late=%llu wasted=%llu cancelled=%llu\n",
       static_cast<unsigned long long>(seeds), static_cast<unsigned long long>(totals.events),
       static_cast<unsigned long long>(totals.calls), static_cast<unsigned long long>(totals.failed_calls),
       static_cast<unsigned long long>(totals.dispatch.parts_sent),
@@ -223,7 +231,11 @@ TEST(ClusterSimulation, EveryCallEndsOnceWithItsRowsComputedByTheirExperts) {
       static_cast<unsigned long long>(totals.dispatch.late_results),
       static_cast<unsigned long long>(totals.dispatch.numerics_crossings),
       static_cast<unsigned long long>(totals.evictions), static_cast<unsigned long long>(totals.load_failures),
-      static_cast<unsigned long long>(totals.lost_messages));
+      static_cast<unsigned long long>(totals.lost_messages),
+      static_cast<unsigned long long>(totals.workers.prefetches_useful),
+      static_cast<unsigned long long>(totals.workers.prefetches_late),
+      static_cast<unsigned long long>(totals.workers.prefetches_wasted),
+      static_cast<unsigned long long>(totals.workers.prefetches_cancelled));
   if (seeds < 500) return;  // One run repeated need not meet every fault.
   EXPECT_GT(totals.dispatch.resends_lost, 0U);
   EXPECT_GT(totals.dispatch.resends_late, 0U);
@@ -233,6 +245,10 @@ TEST(ClusterSimulation, EveryCallEndsOnceWithItsRowsComputedByTheirExperts) {
   EXPECT_GT(totals.evictions, 0U);
   EXPECT_GT(totals.load_failures, 0U);
   EXPECT_GT(totals.lost_messages, 0U);
+  EXPECT_GT(totals.workers.prefetches_useful, 0U);
+  EXPECT_GT(totals.workers.prefetches_late, 0U);
+  EXPECT_GT(totals.workers.prefetches_wasted, 0U);
+  EXPECT_GT(totals.workers.prefetches_cancelled, 0U);
 }
 
 }  // namespace

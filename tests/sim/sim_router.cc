@@ -100,7 +100,22 @@ void SimRouter::start_batch(std::size_t rows, int calls, Duration patience) {
   start_call(std::move(values), calls, patience);
 }
 
+// Of every kind: right, wrong, and for a worker that will not be asked.
+void SimRouter::advise() {
+  for (Peer& peer : peers_) {
+    if (!peer.core.ready() || !random_.chance(50)) continue;
+    proto::Prefetch advice;
+    for (std::uint64_t items = random_.pick(1, 8); items > 0; --items) {
+      const LayerId layer{static_cast<std::int32_t>(random_.pick(0, static_cast<std::uint64_t>(model_.layers) - 1))};
+      const ExpertId expert{static_cast<std::int32_t>(random_.pick(0, static_cast<std::uint64_t>(model_.experts) - 1))};
+      advice.items.push_back({{layer, expert}, static_cast<std::uint32_t>(random_.pick(1, 5))});
+    }
+    network_.to_server(peer.control, {std::move(advice), {}});
+  }
+}
+
 void SimRouter::start_call(RowValues rows, int calls_left, Duration patience) {
+  advise();
   const router::CallId id{++last_call_};
   Call call;
   call.layer = LayerId{static_cast<std::int32_t>(last_call_ % static_cast<std::uint64_t>(model_.layers))};

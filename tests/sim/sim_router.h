@@ -52,6 +52,7 @@ class SimRouter {
 
   void tick();
   void start_call(RowValues rows, int calls_left, Duration patience);
+  void advise();
   void receive_control(std::size_t peer, const Packet& packet);
   void receive_tensor(WorkerId worker, const Packet& packet);
   void members_changed();

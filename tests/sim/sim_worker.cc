@@ -103,18 +103,53 @@ void SimWorker::apply(const worker::AdmitJob& action) {
 
 void SimWorker::apply(const worker::LoadExpert& action) {
   const bool slow = random_.chance(2);
-  const microseconds took = random_.between(machine_.load_time / 2, machine_.load_time * (slow ? 50 : 2));
-  disk_free_ = std::max(disk_free_, loop_.now()) + took;
+  const microseconds time = random_.between(machine_.load_time / 2, machine_.load_time * (slow ? 50 : 2));
+  const int pieces = static_cast<int>(random_.pick(1, 8));
+  disk_.add(action);
+  EXPECT_TRUE(loads_.emplace(action.slot, Load{action.key, pieces, time / pieces, {}}).second)
+      << "evicted while it is read";
   memory_.at(action.slot.value) = kNothing;  // Half written from now on.
-  schedule(disk_free_, [this, action, took] {
-    Result<void> outcome;
-    if (machine_.damaged.contains(action.key)) {
-      outcome = fail(ErrorCode::kIo, "damaged expert");
-    } else {
-      memory_.at(action.slot.value) = action.key;
-    }
-    apply(core_.load_ended(action.slot, outcome, took, loop_.now()));
+  if (!reading_) read_on();
+}
+
+void SimWorker::apply(const worker::DemandLoad& action) {
+  disk_.demand(action.slot);
+}
+
+void SimWorker::apply(const worker::CancelLoad& action) {
+  // The order takes its time to the disk's thread: the read may end before.
+  schedule(loop_.now() + microseconds(5), [this, slot = action.slot] {
+    if (loads_.contains(slot)) end_load(slot, fail(ErrorCode::kCancelled, "nobody expects it any more"));
   });
+}
+
+// One piece after another, each of what is wanted most by then.
+void SimWorker::read_on() {
+  const auto order = disk_.next();
+  reading_ = order.has_value();
+  if (!order) return;
+  schedule(loop_.now() + loads_.at(order->slot).piece_time, [this, order = *order] {
+    const auto found = loads_.find(order.slot);
+    if (found != loads_.end() && found->second.key == order.key) {  // Else it was cancelled meanwhile.
+      Load& load = found->second;
+      load.took += load.piece_time;
+      const bool damaged = machine_.damaged.contains(order.key);
+      const bool whole = --load.pieces_left <= 0;
+      if (whole && !damaged) memory_.at(order.slot.value) = order.key;
+      if (damaged) {
+        end_load(order.slot, fail(ErrorCode::kIo, "damaged expert"));
+      } else if (whole) {
+        end_load(order.slot, {});
+      }
+    }
+    read_on();
+  });
+}
+
+void SimWorker::end_load(worker::SlotId slot, const Result<void>& outcome) {
+  disk_.remove(slot);
+  const auto load = loads_.extract(slot);
+  apply(core_.load_ended(slot, outcome, load.mapped().took, loop_.now()));
 }
 
 void SimWorker::apply(const worker::ComputeGroups& action) {

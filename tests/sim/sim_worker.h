@@ -56,9 +56,13 @@ class SimWorker : public Server {
   void apply(const worker::SendTensor& action);
   void apply(const worker::AdmitJob& action);
   void apply(const worker::LoadExpert& action);
+  void apply(const worker::DemandLoad& action);
+  void apply(const worker::CancelLoad& action);
   void apply(const worker::ComputeGroups& action);
   void apply(const worker::FinishJob& action);
   void apply(const worker::DropJob& action);
+  void read_on();
+  void end_load(worker::SlotId slot, const Result<void>& outcome);
   void finish_compute(const worker::ComputeGroups& work, std::shared_ptr<JobRows> rows,
                       const std::vector<ExpertKey>& experts, std::chrono::microseconds took);
 
@@ -72,7 +76,15 @@ class SimWorker : public Server {
   std::map<worker::JobId, std::shared_ptr<JobRows>> rows_;
   RowValues arriving_;
   TimePoint frozen_until_{};
-  TimePoint disk_free_{};
+  struct Load {
+    ExpertKey key;
+    int pieces_left = 0;
+    std::chrono::microseconds piece_time{};
+    std::chrono::microseconds took{};
+  };
+  worker::LoadQueue disk_;
+  std::map<worker::SlotId, Load> loads_;  // Those in the queue.
+  bool reading_ = false;
   TimePoint compute_free_{};
   bool stuck_ = false;
   std::uint64_t progress_ = 0;

@@ -120,6 +120,34 @@ TEST_F(WorkerCoreTest, AnswersADispatchLargerThanItsMemory) {
   EXPECT_EQ(loads, 3U);
 }
 
+TEST_F(WorkerCoreTest, AnswersInWavesADispatchOverAllExpertsOfALayerWithTwoSlots) {
+  begin(2);
+  std::vector<proto::Dispatch::Group> groups;
+  for (std::int32_t expert = 0; expert < 8; ++expert) groups.push_back({ExpertId{expert}, 2});
+  WorkerActions todo = send(dispatch(groups));
+  std::size_t read = 0;
+  std::size_t computed_rows = 0;
+  std::size_t finished = 0;
+  while (!todo.empty()) {
+    WorkerActions next;
+    const auto add = [&](WorkerActions more) { next.insert(next.end(), more.begin(), more.end()); };
+    for (const LoadExpert& load : all<LoadExpert>(todo)) {
+      ASSERT_LE(core->slots().used(), 2U);
+      ++read;
+      add(loaded(load));
+    }
+    for (const ComputeGroups& work : all<ComputeGroups>(todo)) {
+      for (const GroupWork& group : work.groups) computed_rows += group.rows;
+      add(computed(work));
+    }
+    finished += all<FinishJob>(todo).size();
+    todo = std::move(next);
+  }
+  EXPECT_EQ(read, 8U);
+  EXPECT_EQ(computed_rows, 16U);
+  EXPECT_EQ(finished, 1U);
+}
+
 TEST_F(WorkerCoreTest, EstimatesOncePerDispatchByTheReadsInFront) {
   begin(8, {.first_load_time = milliseconds(10)});
   EXPECT_EQ(sent<proto::Estimate>(send(dispatch({{ExpertId{0}, 1}})))[0].remaining, milliseconds(10));

@@ -81,5 +81,61 @@ TEST_F(WorkerCoreTest, ReadsWhatIsDemandedBeforeWhatIsExpected) {
   EXPECT_EQ(demanded[0].key, (ExpertKey{kLayer, ExpertId{0}}));
 }
 
+TEST_F(WorkerCoreTest, KeepsOneReadOfAdviceWaitingBehindTheOneInProgress) {
+  begin(8, {.prefetches_in_flight_max = 2});
+  const auto loads =
+      all<LoadExpert>(core->control_message(kControl, proto::Prefetch{{item(1, 1), item(1, 2), item(1, 3)}}, now));
+  ASSERT_THAT(loads, SizeIs(2));
+  EXPECT_FALSE(loads[0].demanded);
+  EXPECT_THAT(all<LoadExpert>(loaded(loads[0])), SizeIs(1));
+}
+
+TEST_F(WorkerCoreTest, PutsAReadOfAdviceInFrontWhenItIsDemanded) {
+  begin(4);
+  const auto load = all<LoadExpert>(core->control_message(kControl, proto::Prefetch{{item(0, 2)}}, now));
+  ASSERT_THAT(load, SizeIs(1));
+  const auto actions = send(dispatch({{ExpertId{2}, 1}}));
+  EXPECT_THAT(all<LoadExpert>(actions), IsEmpty()) << "the read is shared";
+  const auto demands = all<DemandLoad>(actions);
+  ASSERT_THAT(demands, SizeIs(1));
+  EXPECT_EQ(demands[0].slot, load[0].slot);
+}
+
+TEST_F(WorkerCoreTest, TakesTheSlotOfAReadOfAdviceForADemandThatHasNone) {
+  begin(1);
+  const auto load = all<LoadExpert>(core->control_message(kControl, proto::Prefetch{{item(1, 2)}}, now));
+  ASSERT_THAT(load, SizeIs(1));
+  const auto actions = send(dispatch({{ExpertId{5}, 1}}));
+  ASSERT_THAT(all<CancelLoad>(actions), SizeIs(1));
+  EXPECT_THAT(all<LoadExpert>(actions), IsEmpty()) << "the slot is still being written";
+  const auto ended = core->load_ended(load[0].slot, fail(ErrorCode::kCancelled, ""), {}, now);
+  const auto demanded = all<LoadExpert>(ended);
+  ASSERT_THAT(demanded, SizeIs(1));
+  EXPECT_TRUE(demanded[0].demanded);
+  EXPECT_EQ(demanded[0].key, (ExpertKey{kLayer, ExpertId{5}}));
+  EXPECT_EQ(core->counters().prefetches_cancelled, 1U);
+  EXPECT_EQ(core->counters().load_failures, 0U);
+}
+
+TEST_F(WorkerCoreTest, CancelsAReadOfAdviceWhoseTimeIsOver) {
+  begin(4);
+  const auto load = all<LoadExpert>(core->control_message(kControl, proto::Prefetch{{item(1, 2)}}, now));
+  ASSERT_THAT(load, SizeIs(1));
+  now += WorkerLimits{}.expected_for;
+  const auto cancelled = all<CancelLoad>(core->tick(0, now));
+  ASSERT_THAT(cancelled, SizeIs(1));
+  EXPECT_EQ(cancelled[0].slot, load[0].slot);
+  EXPECT_THAT(all<CancelLoad>(core->tick(0, core->next_tick())), IsEmpty()) << "once";
+}
+
+TEST_F(WorkerCoreTest, KeepsWhatItCanUseWhenItReadsForTheSameDispatch) {
+  begin(2);
+  make_resident(7);
+  make_resident(6);
+  const auto actions = send(dispatch({{ExpertId{1}, 1}, {ExpertId{7}, 1}}));
+  ASSERT_THAT(all<LoadExpert>(actions), SizeIs(1));
+  EXPECT_THAT(all<ComputeGroups>(actions), SizeIs(1)) << "7 was used least recently, but is needed here";
+}
+
 }  // namespace
 }  // namespace sida::worker
