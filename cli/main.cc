@@ -21,6 +21,7 @@ constexpr std::array kVerbs{
     Verb{"score", score, "log-probabilities and perplexity of a target"},
     Verb{"trace", trace, "record what the gates decide about texts"},
     Verb{"evaluate", evaluate, "measure hash functions and routing modes on a trace"},
+    Verb{"bench", bench, "measure this machine and what sida makes of it"},
     Verb{"make-model", make_model, "write a model of random weights"},
     Verb{"train", train, "learn a hash function from recorded routes"},
     Verb{"check", check, "look a model directory over"},

@@ -16,6 +16,7 @@ int generate(const Arguments& arguments);
 int score(const Arguments& arguments);
 int trace(const Arguments& arguments);
 int evaluate(const Arguments& arguments);
+int bench(const Arguments& arguments);
 int make_model(const Arguments& arguments);
 int train(const Arguments& arguments);
 int check(const Arguments& arguments);

@@ -1,0 +1,23 @@
+#include "cli/sibling_program.h"
+
+#include <unistd.h>
+
+#include <cerrno>
+#include <cstring>
+#include <filesystem>
+#include <vector>
+
+namespace sida::cli {
+
+int become_sibling(const std::string& name, const Arguments& arguments) {
+  std::error_code ignored;
+  const auto self = std::filesystem::read_symlink("/proc/self/exe", ignored);
+  const std::string program = (self.parent_path() / name).string();
+  std::vector<char*> words{const_cast<char*>(program.c_str())};
+  for (const std::string& argument : arguments) words.push_back(const_cast<char*>(argument.c_str()));
+  words.push_back(nullptr);
+  ::execv(program.c_str(), words.data());
+  return report({ErrorCode::kIo, program + ": " + std::strerror(errno) + ": install it beside sida"});
+}
+
+}  // namespace sida::cli
