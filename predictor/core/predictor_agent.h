@@ -3,6 +3,7 @@
 
 #include <map>
 #include <memory>
+#include <span>
 #include <string>
 
 #include "common/runtime/clock.h"
@@ -37,7 +38,7 @@ class PredictorAgent {
   bool receive(TimePoint now);
   bool work();
   void read_sources(const Work& work);
-  void take_steps(const Work& work);
+  void take_steps(std::span<const StepWork> steps);
   void carry_out(const PredictorActions& actions);
   void send(const Send& action);
   void count_malformed(const Error& error, TimePoint now);

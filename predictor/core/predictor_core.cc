@@ -15,9 +15,6 @@ std::string short_name(const proto::Fingerprint& fingerprint) {
 std::size_t tokens_of(const SourceWork& work) {
   return std::max<std::size_t>(1, work.tokens.size());
 }
-std::size_t tokens_of(const StepWork&) {
-  return 1;
-}
 
 // The tokens [first, first + count) of predictions for [layers, tokens, k].
 template <typename T>
@@ -107,11 +104,6 @@ bool PredictorCore::has_room(std::size_t tokens) {
   return false;
 }
 
-void PredictorCore::wait(Waiting waiting, std::size_t tokens) {
-  waiting_tokens_ += tokens;
-  waiting_.push_back(std::move(waiting));
-}
-
 PredictorActions PredictorCore::predict(transport::PeerId from, const proto::Predict& predict, TimePoint now) {
   SourceWork work{{from, predict.sequence}, predict.tokens, fitting_k(predict.k)};
   const std::size_t tokens = tokens_of(work);
@@ -120,7 +112,8 @@ PredictorActions PredictorCore::predict(transport::PeerId from, const proto::Pre
   PredictorActions actions;
   drop(sequences_.begin(work.key, state_bytes, now), actions);
   work.beginning = sequences_.beginning(work.key);
-  wait(std::move(work), tokens);
+  waiting_tokens_ += tokens;
+  sources_.push_back(std::move(work));
   return actions;
 }
 
@@ -131,36 +124,46 @@ void PredictorCore::advance(transport::PeerId from, const proto::Advance& advanc
     return;
   }
   if (!has_room(1)) return;
-  wait(StepWork{key, advance.position, advance.token, fitting_k(advance.k), sequences_.beginning(key)}, 1);
-}
-
-bool PredictorCore::is_due(const Waiting& waiting) const {
-  return std::visit([this](const auto& work) { return sequences_.beginning(work.key) == work.beginning; }, waiting);
-}
-
-void PredictorCore::add_to_batch(Waiting waiting, Work& work) {
-  if (auto* source = std::get_if<SourceWork>(&waiting)) {
-    work.sources.push_back(std::move(*source));
-  } else {
-    work.steps.push_back(std::get<StepWork>(waiting));
-  }
+  ++waiting_tokens_;
+  steps_.push_back({key, advance.position, advance.token, fitting_k(advance.k), sequences_.beginning(key)});
 }
 
 Work PredictorCore::take_work() {
   Work work;
+  take_steps(work);  // Before the sources: those of their own sequences come with an earlier batch.
+  take_sources(work);
+  return work;
+}
+
+void PredictorCore::take_steps(Work& work) {
+  std::vector<StepWork> of_unread_sources;
+  while (!steps_.empty() && work.steps.size() < limits_.batch_tokens_max) {
+    const StepWork step = steps_.front();
+    steps_.pop_front();
+    if (is_due(step) && !sequences_.is_reading(step.key)) {
+      of_unread_sources.push_back(step);
+      continue;
+    }
+    --waiting_tokens_;
+    if (is_due(step)) work.steps.push_back(step);
+  }
+  steps_.insert(steps_.begin(), of_unread_sources.begin(), of_unread_sources.end());
+}
+
+void PredictorCore::take_sources(Work& work) {
   std::size_t batch_tokens = 0;
-  while (!waiting_.empty()) {
-    const std::size_t tokens = std::visit([](const auto& waiting) { return tokens_of(waiting); }, waiting_.front());
-    const bool due = is_due(waiting_.front());
+  while (!sources_.empty()) {
+    const std::size_t tokens = tokens_of(sources_.front());
+    const bool due = is_due(sources_.front());
     if (due && batch_tokens > 0 && batch_tokens + tokens > limits_.batch_tokens_max) break;
     waiting_tokens_ -= tokens;
     if (due) {
       batch_tokens += tokens;
-      add_to_batch(std::move(waiting_.front()), work);
+      sequences_.set_reading(sources_.front().key);
+      work.sources.push_back(std::move(sources_.front()));
     }
-    waiting_.pop_front();
+    sources_.pop_front();
   }
-  return work;
 }
 
 PredictorActions PredictorCore::finished(const Work& work, std::vector<Predictions> sources,
@@ -226,7 +229,7 @@ PredictorActions PredictorCore::tick(TimePoint now) {
       drop(sequences_.forget_router(router->first), actions);
       router = routers_.erase(router);
     } else {
-      actions.emplace_back(Send{router->first, proto::Heartbeat{progress_, !waiting_.empty()}});
+      actions.emplace_back(Send{router->first, proto::Heartbeat{progress_, !sources_.empty() || !steps_.empty()}});
       ++router;
     }
   }

@@ -25,8 +25,9 @@ struct PredictorLimits {
   std::size_t state_bytes_max = 1U << 30U;          // As above: those untouched for longest make room.
   std::chrono::seconds sequence_idle_max{15 * 60};  // Then its state is dropped.
   std::size_t waiting_tokens_max = 1U << 20U;       // Predicts and Advances beyond are not answered.
-  // A longer source is a batch of its own. More would not compute faster, but answer the first ones later.
-  std::size_t batch_tokens_max = 1024;
+  // Source tokens of a batch, and decoder tokens. A longer source is a batch of its own. Sources do not compute faster
+  // together (docs/benchmarks.md), and the decoders' tokens, which are wanted at once, wait for a batch of them.
+  std::size_t batch_tokens_max = 128;
 };
 
 // How many tokens of a source one HashTableEntries carries: the first answer leaves early and fits an envelope,
@@ -53,7 +54,7 @@ struct DropState {
 using PredictorAction = std::variant<Send, DropState>;
 using PredictorActions = std::vector<PredictorAction>;
 
-// What the shell computes next with the hash function, sources first. A source also begins its sequence's state.
+// What the shell computes next with the hash function, steps first. A source also begins its sequence's state.
 struct SourceWork {
   SequenceKey key;
   std::vector<std::int32_t> tokens;
@@ -90,9 +91,8 @@ class PredictorCore {
 
   PredictorActions received(transport::PeerId from, const proto::Message& message, TimePoint now);
 
-  // The oldest waiting work, as much as a batch may have, of sequences that are neither forgotten nor begun anew. A
-  // sequence's steps come after its source: in a later batch or in the same, whose sources are computed first. Empty
-  // when nothing waits.
+  // The oldest waiting steps and the oldest waiting sources, as many as a batch may have, of sequences that are neither
+  // forgotten nor begun anew. A sequence's steps come in a later batch than its source. Empty when nothing waits.
   Work take_work();
   // `sources[i]` and `steps[i]` answer those of `work`.
   PredictorActions finished(const Work& work, std::vector<Predictions> sources, std::vector<Predictions> steps);
@@ -115,16 +115,17 @@ class PredictorCore {
     RouterId id;
     TimePoint last_heard;
   };
-  using Waiting = std::variant<SourceWork, StepWork>;
-
   PredictorActions hello(transport::PeerId from, const proto::Hello& hello, TimePoint now);
   PredictorActions predict(transport::PeerId from, const proto::Predict& predict, TimePoint now);
   void advance(transport::PeerId from, const proto::Advance& advance, TimePoint now);
   // Its sequence has been neither forgotten nor begun anew meanwhile.
-  [[nodiscard]] bool is_due(const Waiting& waiting) const;
-  static void add_to_batch(Waiting waiting, Work& work);
+  template <typename Waiting>
+  [[nodiscard]] bool is_due(const Waiting& waiting) const {
+    return sequences_.beginning(waiting.key) == waiting.beginning;
+  }
+  void take_steps(Work& work);
+  void take_sources(Work& work);
   bool has_room(std::size_t tokens);  // False, and counted, beyond waiting_tokens_max.
-  void wait(Waiting waiting, std::size_t tokens);
   [[nodiscard]] std::uint8_t fitting_k(std::uint8_t wanted) const;
   [[nodiscard]] proto::Message welcome() const;
   void answer_source(const SourceWork& work, const Predictions& predictions, PredictorActions& actions) const;
@@ -135,8 +136,9 @@ class PredictorCore {
   PredictorLimits limits_;
   std::map<transport::PeerId, Router> routers_;
   SequenceTable sequences_;
-  std::deque<Waiting> waiting_;
-  std::size_t waiting_tokens_ = 0;
+  std::deque<SourceWork> sources_;  // Waiting, in order of arrival, as steps_.
+  std::deque<StepWork> steps_;
+  std::size_t waiting_tokens_ = 0;  // Of both.
   std::uint64_t progress_ = 0;
   TimePoint next_tick_{};
   PredictorCounters counters_;

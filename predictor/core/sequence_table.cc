@@ -20,7 +20,7 @@ std::vector<SequenceKey> SequenceTable::begin(const SequenceKey& key, std::size_
     made_room.push_back(entries_.back().key);
     forget(made_room.back());
   }
-  entries_.push_front({key, now, state_bytes, 0, ++last_beginning_});
+  entries_.push_front({key, now, state_bytes, 0, ++last_beginning_, false});
   by_key_[key] = entries_.begin();
   state_bytes_ += state_bytes;
   return made_room;
@@ -37,6 +37,16 @@ bool SequenceTable::advance(const SequenceKey& key, std::uint32_t position, Time
 std::uint64_t SequenceTable::beginning(const SequenceKey& key) const {
   const auto known = by_key_.find(key);
   return known == by_key_.end() ? 0 : known->second->beginning;
+}
+
+void SequenceTable::set_reading(const SequenceKey& key) {
+  const auto known = by_key_.find(key);
+  if (known != by_key_.end()) known->second->reading = true;
+}
+
+bool SequenceTable::is_reading(const SequenceKey& key) const {
+  const auto known = by_key_.find(key);
+  return known != by_key_.end() && known->second->reading;
 }
 
 bool SequenceTable::forget(const SequenceKey& key) {

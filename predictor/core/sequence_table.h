@@ -36,6 +36,9 @@ class SequenceTable {
   std::vector<SequenceKey> begin(const SequenceKey& key, std::size_t state_bytes, TimePoint now);
   // Whether the decoder's token at `position` is new: false for an unknown sequence and for a repetition.
   bool advance(const SequenceKey& key, std::uint32_t position, TimePoint now);
+  // Its source was given out to be read; true from then on.
+  void set_reading(const SequenceKey& key);
+  [[nodiscard]] bool is_reading(const SequenceKey& key) const;
   // False when it was not known.
   bool forget(const SequenceKey& key);
   std::vector<SequenceKey> forget_router(transport::PeerId router);
@@ -55,6 +58,7 @@ class SequenceTable {
     std::size_t state_bytes = 0;
     std::uint32_t next_position = 0;
     std::uint64_t beginning = 0;
+    bool reading = false;
   };
   using Entries = std::list<Entry>;  // Touched last comes first.
   void touch(Entries::iterator entry, TimePoint now);

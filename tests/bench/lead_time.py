@@ -4,8 +4,10 @@
     python3 tests/bench/lead_time.py --model DIR --predictor random --source-tokens 32
 
 Starts a cluster, asks one request at a time, then as many at a time as told, and prints what the router counted of each
-phase: the share of tokens whose entry was late, and the lead time that 99 of 100 sequences exceed, and the median, as ends
-of a histogram's buckets (powers of two). `--predictor random` is a token-id table of random entries: its cost is none, so
+phase and layer: the share of tokens whose entry was late, the share of requests (in the decoder: of tokens) none of whose
+entries was late, and the lead time that 99 of 100 of these exceed, and the median, as ends of a histogram's buckets (powers
+of two). What is late without a table in time is not waited for: a layer that is needed sooner than a message can come and
+go has no table, whatever the predictor. `--predictor random` is a token-id table of random entries: its cost is none, so
 what is measured is the way of the messages.
 """
 
@@ -45,6 +47,12 @@ def quantile(after, before, layer, share):
     return "-"
 
 
+def in_time(cluster, after, before, layer, requests, tokens):
+    """In percent. A lead time is counted where no entry of a sequence in a step was late."""
+    name = "sida_table_lead_seconds_count"
+    return 100 * (after[name, layer, None] - before.get((name, layer, None), 0)) / max(1, requests * tokens)
+
+
 def phase(cluster, prompts, at_a_time, tokens, routing):
     before = counters(cluster)
     began = time.monotonic()
@@ -59,7 +67,10 @@ def phase(cluster, prompts, at_a_time, tokens, routing):
     rows = []
     for layer in sorted({layer for (_, layer, _) in after}):
         late, predicted = grown("sida_table_late_total", layer), grown("sida_gate_predicted_total", layer)
-        rows.append({"layer": layer, "late_percent": 100 * late / max(1, late + predicted),
+        is_encoder = layer < cluster.encoder_layers
+        rows.append({"layer": layer, "stack": "encoder" if is_encoder else "decoder",
+                     "late_percent": 100 * late / max(1, late + predicted),
+                     "in_time_percent": in_time(cluster, after, before, layer, len(prompts), 1 if is_encoder else tokens),
                      "lead_ms_p1": quantile(after, before, layer, 0.01), "lead_ms_p50": quantile(after, before, layer, 0.5),
                      "agreement": grown("sida_gate_agreed_total", layer) / max(1, grown("sida_gate_compared_total", layer))})
     return {"at_a_time": at_a_time, "requests": len(prompts), "seconds": round(took, 2), "layers": rows}
@@ -83,7 +94,9 @@ def main():
                for _ in range(options.requests)]
     table = write_table(options.model, seed=1) if options.predictor == "random" else None
     predictor = table.name if table else options.predictor or str(pathlib.Path(options.model) / "predictor")
+    blocks, step = config["num_layers"], config["encoder_sparse_step"]
     with Cluster(options.model, workers=options.workers, predictor=predictor) as cluster:
+        cluster.encoder_layers = sum(block % step == 1 for block in range(blocks)) if step > 1 else blocks
         phase(cluster, prompts[:4], 1, options.new_tokens, options.routing)  # Warms the caches.
         results = [phase(cluster, prompts, at_a_time, options.new_tokens, options.routing)
                    for at_a_time in (1, options.at_a_time)]
@@ -92,9 +105,10 @@ def main():
         return
     for result in results:
         print(f"{result['requests']} requests, {result['at_a_time']} at a time, {result['seconds']} s")
-        print("  layer  late %  lead ms: 99 % above  half above  agreement")
+        print("  layer           tokens late %  requests in time %  lead ms: 99 % above  half above  agreement")
         for row in result["layers"]:
-            print(f"  {row['layer']:5}  {row['late_percent']:6.2f}  {row['lead_ms_p1']:>20}  {row['lead_ms_p50']:>10}"
+            print(f"  {row['layer']:5} {row['stack']}  {row['late_percent']:13.2f}  {row['in_time_percent']:18.2f}"
+                  f"  {row['lead_ms_p1']:>19}  {row['lead_ms_p50']:>10}"
                   f"  {row['agreement']:9.3f}")
 
 

@@ -188,9 +188,10 @@ TEST_F(PredictorCoreTest, AnswersADecoderTokenInTheDecodersLayers) {
   PredictorCore core = greeted();
   core.received(kRouter, predict(1, 1), now_);
   core.received(kRouter, proto::Advance{SequenceId{1}, 0, 42, 1}, now_);
+  work(core);  // The source.
   const auto actions = work(core);
-  ASSERT_THAT(actions, SizeIs(2));
-  const auto& entries = entries_of(actions[1]);
+  ASSERT_THAT(actions, SizeIs(1));
+  const auto& entries = entries_of(actions[0]);
   EXPECT_EQ(entries.first_layer, LayerId{2});
   EXPECT_EQ(entries.layers, 2U);
   EXPECT_EQ(entries.first_token, 0U);
@@ -203,9 +204,45 @@ TEST_F(PredictorCoreTest, IgnoresDecoderTokensOfUnknownSequencesAndRepeatedOnes)
   core.received(kRouter, proto::Advance{SequenceId{1}, 0, 42, 1}, now_);
   EXPECT_TRUE(core.take_work().empty());
   core.received(kRouter, predict(1, 1), now_);
+  work(core);
   core.received(kRouter, proto::Advance{SequenceId{1}, 0, 42, 1}, now_);
   core.received(kRouter, proto::Advance{SequenceId{1}, 0, 42, 1}, now_);
   EXPECT_THAT(core.take_work().steps, SizeIs(1));
+}
+
+TEST_F(PredictorCoreTest, TakesStepsBeforeSourcesThatCameBefore) {
+  PredictorCore core = greeted({.batch_tokens_max = 4});
+  core.received(kRouter, predict(1, 1), now_);
+  work(core);
+  for (std::uint64_t sequence : {2, 3}) core.received(kRouter, predict(sequence, 4), now_);
+  core.received(kRouter, proto::Advance{SequenceId{1}, 0, 42, 1}, now_);
+  const Work work = core.take_work();
+  EXPECT_THAT(work.steps, SizeIs(1));
+  EXPECT_THAT(work.sources, SizeIs(1));
+}
+
+TEST_F(PredictorCoreTest, StepsWaitForTheirSource) {
+  PredictorCore core = greeted();
+  core.received(kRouter, predict(1, 1), now_);
+  core.received(kRouter, proto::Advance{SequenceId{1}, 0, 42, 1}, now_);
+  core.received(kRouter, proto::Advance{SequenceId{1}, 1, 43, 1}, now_);
+  EXPECT_THAT(core.take_work().steps, IsEmpty());
+  const Work second = core.take_work();
+  ASSERT_THAT(second.steps, SizeIs(2));
+  EXPECT_EQ(second.steps[0].token, 42);
+}
+
+TEST_F(PredictorCoreTest, EndsABatchOfStepsAtItsTokenLimit) {
+  PredictorCore core = greeted({.batch_tokens_max = 2});
+  core.received(kRouter, predict(1, 1), now_);
+  work(core);
+  for (std::uint32_t position : {0, 1, 2}) {
+    core.received(kRouter, proto::Advance{SequenceId{1}, position, 42, 1}, now_);
+  }
+  EXPECT_THAT(core.take_work().steps, SizeIs(2));
+  const Work rest = core.take_work();
+  ASSERT_THAT(rest.steps, SizeIs(1));
+  EXPECT_EQ(rest.steps[0].position, 2U);
 }
 
 TEST_F(PredictorCoreTest, DoesNoWorkForForgottenSequences) {
