@@ -110,7 +110,9 @@ void WorkerLinks::take_message(PeerLink& link, const proto::Message& message) {
   const auto& welcome = link.core().welcome();
   if (!welcome) return;
   names_[welcome->worker] = welcome->name;
-  if (const auto* residency = std::get_if<proto::Residency>(&message)) residency_[welcome->worker] = *residency;
+  if (const auto* residency = std::get_if<proto::Residency>(&message)) {
+    residency_[welcome->worker] = std::make_shared<const proto::Residency>(*residency);
+  }
 }
 
 void WorkerLinks::send_roster() {
@@ -191,18 +193,22 @@ std::vector<WorkerStatus> WorkerLinks::status() const {
     WorkerStatus status{.name = welcome->name};
     status.memory_budget_bytes = welcome->capacity.memory_budget_bytes;
     status.kernel = welcome->kernel;
+    status.expert_slots = welcome->capacity.slots;
+    status.expert_bytes = welcome->capacity.expert_bytes;
     const auto found = residency_.find(welcome->worker);
     if (found != residency_.end()) {
-      status.experts_resident = found->second.resident.size();
-      status.memory_bytes = found->second.memory_bytes;
-      status.rows_served = found->second.rows_served;
-      status.hits = found->second.hits;
-      status.misses = found->second.misses;
-      status.bytes_waited = found->second.misses * welcome->capacity.expert_bytes;
-      status.prefetches = found->second.prefetches;
-      status.prefetches_useful = found->second.prefetches_useful;
-      status.prefetches_late = found->second.prefetches_late;
-      status.prefetches_wasted = found->second.prefetches_wasted;
+      const proto::Residency& residency = *found->second;
+      status.resident = {found->second, &residency.resident};
+      status.experts_resident = residency.resident.size();
+      status.memory_bytes = residency.memory_bytes;
+      status.rows_served = residency.rows_served;
+      status.hits = residency.hits;
+      status.misses = residency.misses;
+      status.bytes_waited = residency.misses * welcome->capacity.expert_bytes;
+      status.prefetches = residency.prefetches;
+      status.prefetches_useful = residency.prefetches_useful;
+      status.prefetches_late = residency.prefetches_late;
+      status.prefetches_wasted = residency.prefetches_wasted;
     }
     all.push_back(std::move(status));
   }

@@ -84,7 +84,7 @@ class WorkerLinks {
   std::vector<std::unique_ptr<PeerLink>> links_;
   std::uint64_t experts_total_;
   placement::Owners owners_;
-  std::unordered_map<WorkerId, proto::Residency> residency_;
+  std::unordered_map<WorkerId, std::shared_ptr<const proto::Residency>> residency_;
   std::unordered_map<WorkerId, std::string> names_;  // Of every incarnation seen.
   std::uint64_t epoch_ = 0;
   bool changed_ = false;

@@ -16,8 +16,11 @@
 #include "common/base/result.h"
 #include "common/proto/messages.h"
 #include "common/runtime/clock.h"
+#include "router/core/expert_rows.h"
 #include "router/core/gate_record.h"
+#include "router/core/latency_histogram.h"
 #include "router/core/lead_times.h"
+#include "router/dispatch/expert_lookups.h"
 #include "router/routing/routing_mode.h"
 
 namespace sida::router {
@@ -124,11 +127,14 @@ struct WorkerStatus {
   std::uint64_t hits = 0;
   std::uint64_t misses = 0;
   std::string kernel;
-  std::uint64_t bytes_waited = 0;       // Of experts that were not resident when rows for them came.
-  std::uint64_t prefetches = 0;         // Experts read because of the hash table. Of these,
-  std::uint64_t prefetches_useful = 0;  // resident when first demanded;
-  std::uint64_t prefetches_late = 0;    // still on their way then;
-  std::uint64_t prefetches_wasted = 0;  // evicted before anybody wanted them.
+  std::uint64_t bytes_waited = 0;                          // Of experts that were not resident when rows for them came.
+  std::uint64_t prefetches = 0;                            // Experts read because of the hash table. Of these,
+  std::uint64_t prefetches_useful = 0;                     // resident when first demanded;
+  std::uint64_t prefetches_late = 0;                       // still on their way then;
+  std::uint64_t prefetches_wasted = 0;                     // evicted before anybody wanted them.
+  std::uint64_t expert_slots = 0;                          // Experts that fit at once.
+  std::uint64_t expert_bytes = 0;                          // Of one.
+  std::shared_ptr<const std::vector<ExpertKey>> resident;  // In ascending order; nullptr: not told yet.
 };
 
 // The hash table in one MoE layer, in tokens since start: see RoutingReport.
@@ -153,13 +159,24 @@ struct LayerAgreement {
   }
 };
 
+struct ModelShape {
+  std::int32_t encoder_moe_layers = 0;  // They come first.
+  std::int32_t moe_layers = 0;
+  std::int32_t experts_per_layer = 0;
+};
+
 struct RouterStatus {
+  std::chrono::milliseconds uptime{0};  // Of the router agent.
+  ModelShape model;
   bool ready = false;          // A request sent now would be served.
   std::string reason;          // Why not.
   double loaded_fraction = 0;  // 0 to 1, of start-up.
   std::vector<ProcessStatus> processes;
   std::vector<WorkerStatus> workers;
   std::vector<LayerAgreement> agreement;
+  LookupsByLayer lookups;
+  std::shared_ptr<const ExpertRows> expert_rows;  // nullptr: nothing was served yet.
+  ServingTimes times;
   std::uint64_t requests_running = 0;
   std::uint64_t requests_waiting = 0;
   std::uint64_t requests_finished = 0;

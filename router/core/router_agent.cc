@@ -68,6 +68,7 @@ RouterAgent::RouterAgent(const model::ModelDirectory& model, WorkerLinks workers
       scheduler_(options.limits),
       tracker_(model.geometry().encoder_moe_layers, model.geometry().moe_layers(),
                static_cast<std::int32_t>(model.config().num_experts)),
+      expert_rows_(model.geometry().moe_layers(), static_cast<std::int32_t>(model.config().num_experts)),
       routing_(options.routing),
       to_trunk_(std::move(to_trunk)),
       jobs_(options.mailbox_jobs_max),
@@ -169,7 +170,7 @@ void RouterAgent::admit(Job job, TimePoint now) {
   const bool asked = predictors_.predict(id, source_of(job));
   tracker_.expect(id, source_tokens, asked, now);
   counters_.prompt_tokens += source_tokens;
-  Running running{.job = std::move(job), .result = {}, .source_tokens = source_tokens};
+  Running running{.job = std::move(job), .result = {}, .source_tokens = source_tokens, .admitted = now};
   running.result.routing.mode = running.job.routing.value_or(routing_.mode);
   const bool by_table = running.by_table();
   running_.emplace(id, std::move(running));
@@ -196,6 +197,7 @@ void RouterAgent::start(StepPlan plan, TimePoint now) {
   TrunkStep step{.id = plan.step, .release = std::exchange(release_, {})};
   step.decode = std::move(plan.decode);
   for (const SequenceId id : plan.encode) step.encode.push_back(new_sequence(id));
+  for (const SequenceId id : plan.encode) counters_.times.queued.add(now - running_.at(id).admitted);
   for (const SequenceId id : plan.encode) add_table(step, id, TableStack::kEncoder, now);
   for (const SequenceId id : step.decode) add_table(step, id, TableStack::kDecoder, now);
   // The batch waits as long as its most patient sequence; the others are answered in time by end_overdue().
@@ -228,6 +230,7 @@ void RouterAgent::finish_step(const StepDone& done, TimePoint now) {
   counters_.resends_failed = done.dispatch.resends_failed;
   counters_.late_results = done.dispatch.late_results;
   counters_.malformed_messages = done.malformed_messages;
+  counters_.lookups = done.dispatch.lookups;
   if (done.id == StepId{}) {
     releasing_ = false;
     return;
@@ -249,14 +252,11 @@ bool RouterAgent::take_outcome(const SequenceOutcome& outcome, TimePoint now) {
     end(outcome.id, tl::unexpected(*outcome.error));
     return true;
   }
-  if (outcome.token) {
-    running.result.tokens.push_back(*outcome.token);
-    ++counters_.generation_tokens;
-    if (running.job.on_token) running.job.on_token(*outcome.token);
-  }
+  if (outcome.token) take_token(running, *outcome.token, now);
   if (outcome.finished) {
     running.result.finish_reason = outcome.finish_reason;
     running.result.target_logprobs = outcome.target_logprobs;
+    counters_.times.total.add(now - running.admitted);
     JobResult result = std::move(running.result);
     end(outcome.id, std::move(result));
     return true;
@@ -264,6 +264,18 @@ bool RouterAgent::take_outcome(const SequenceOutcome& outcome, TimePoint now) {
   running.encoded = true;
   if (predict_decoder(outcome.id, running, outcome) && running.by_table()) await_table(outcome.id, now);
   return false;
+}
+
+void RouterAgent::take_token(Running& running, const GeneratedToken& token, TimePoint now) {
+  if (running.result.tokens.empty()) {
+    counters_.times.first_token.add(now - running.admitted);
+  } else {
+    counters_.times.between_tokens.add(now - running.last_token);
+  }
+  running.last_token = now;
+  running.result.tokens.push_back(token);
+  ++counters_.generation_tokens;
+  if (running.job.on_token) running.job.on_token(token);
 }
 
 void RouterAgent::end(SequenceId id, Result<JobResult> result) {
@@ -303,28 +315,21 @@ void RouterAgent::publish(TimePoint now) {
   if (now < next_publish_) return;
   last_publish_ = now;
   next_publish_ = now + kPublishInterval;
+  if (std::exchange(expert_rows_changed_, false)) {
+    counters_.expert_rows = std::make_shared<const ExpertRows>(expert_rows_);
+  }
   RouterStatus status = counters_;
-  status.processes.push_back({.name = "router",
-                              .role = "router",
-                              .pid = static_cast<std::uint32_t>(getpid()),
-                              .address = "",
-                              .state = "ready",
-                              .detail = ""});
-  std::size_t known = 0;
-  for (const auto& link : predictors_.links()) {
-    status.processes.push_back(link->status("predictor"));
-    status.malformed_messages += link->malformed_messages();
-  }
-  for (const auto& link : workers_.links()) {
-    status.processes.push_back(link->status("expert-worker"));
-    known += link->core().ready() ? 1 : 0;
-    status.malformed_messages += link->malformed_messages();
-  }
+  status.uptime = std::chrono::duration_cast<std::chrono::milliseconds>(now - started_);
+  status.model = {.encoder_moe_layers = model_.geometry().encoder_moe_layers,
+                  .moe_layers = model_.geometry().moe_layers(),
+                  .experts_per_layer = static_cast<std::int32_t>(model_.config().num_experts)};
+  add_processes(status);
   status.ready = workers_.covers(model_.geometry().moe_layers());
-  status.loaded_fraction = status.ready ? 1.0
-                                        : static_cast<double>(known) /
-                                              static_cast<double>(std::max<std::size_t>(1, workers_.links().size()));
-  if (!status.ready) status.reason = "no expert-worker that covers every layer is ready";
+  if (status.ready) {
+    status.loaded_fraction = 1;
+  } else {
+    status.reason = "no expert-worker that covers every layer is ready";
+  }
   status.workers = workers_.status();
   status.agreement = tracker_.layers();
   status.requests_waiting = scheduler_.waiting();
@@ -333,6 +338,28 @@ void RouterAgent::publish(TimePoint now) {
   failure_notes_.apply(status.processes);
   was_ready_ |= status.ready;
   status_ = std::move(status);
+}
+
+// And what is counted by link.
+void RouterAgent::add_processes(RouterStatus& status) const {
+  status.processes.push_back({.name = "router",
+                              .role = "router",
+                              .pid = static_cast<std::uint32_t>(getpid()),
+                              .address = "",
+                              .state = "ready",
+                              .detail = ""});
+  for (const auto& link : predictors_.links()) {
+    status.processes.push_back(link->status("predictor"));
+    status.malformed_messages += link->malformed_messages();
+  }
+  std::size_t known = 0;
+  for (const auto& link : workers_.links()) {
+    status.processes.push_back(link->status("expert-worker"));
+    known += link->core().ready() ? 1 : 0;
+    status.malformed_messages += link->malformed_messages();
+  }
+  const std::size_t workers = std::max<std::size_t>(1, workers_.links().size());
+  status.loaded_fraction = static_cast<double>(known) / static_cast<double>(workers);
 }
 
 }  // namespace sida::router

@@ -55,6 +55,8 @@ class RouterAgent : public Engine {
     std::size_t source_tokens = 0;
     std::size_t decoded_tokens = 0;  // Decoder rows computed so far.
     bool encoded = false;
+    TimePoint admitted;
+    TimePoint last_token;   // Of `result`.
     TimePoint table_taken;  // When the step under way was given the sequence's entries.
 
     [[nodiscard]] bool by_table() const { return result.routing.mode != RoutingMode::kExact; }
@@ -76,6 +78,7 @@ class RouterAgent : public Engine {
   void finish_step(const StepDone& done, TimePoint now);
   bool take_outcome(const SequenceOutcome& outcome, TimePoint now);
   void count_encoded(const StepDone& done);
+  void take_token(Running& running, const GeneratedToken& token, TimePoint now);
   void take_routing(Running& running, const SequenceOutcome& outcome);
   void report_workers(RoutingReport& report, const LayerRouting& layer, bool return_experts) const;
   // True when a predictor was asked for the entries of the sequence's next decoder rows.
@@ -85,6 +88,7 @@ class RouterAgent : public Engine {
   void end(SequenceId id, Result<JobResult> result);
   bool end_overdue(TimePoint now);
   void publish(TimePoint now);
+  void add_processes(RouterStatus& status) const;
   [[nodiscard]] bool has_work() const { return !running_.empty(); }
 
   const model::ModelDirectory& model_;
@@ -92,7 +96,10 @@ class RouterAgent : public Engine {
   PredictorLinks predictors_;
   SchedulerCore scheduler_;
   PredictionTracker tracker_;
+  ExpertRows expert_rows_;
+  bool expert_rows_changed_ = false;  // Since the last status.
   const RoutingOptions routing_;
+  const TimePoint started_ = steady_now();
   std::function<void(TrunkCommand)> to_trunk_;
 
   Mailbox<Job> jobs_;  // Closed: the agent stops.

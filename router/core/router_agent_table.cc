@@ -101,6 +101,8 @@ void RouterAgent::take_routing(Running& running, const SequenceOutcome& outcome)
                    .taken = running.by_table() ? running.table_taken : layer.began},
                   report);
     report_workers(report, layer, running.job.return_experts);
+    expert_rows_.add(layer.layer, layer.served);
+    expert_rows_changed_ = true;
     if (running.job.return_gates) gates[index].append(layer.gates);
     if (!running.job.return_experts) continue;
     for (std::size_t row = 0; row < layer.gate.size(); ++row) {

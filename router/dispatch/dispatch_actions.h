@@ -9,6 +9,7 @@
 #include "common/base/ids.h"
 #include "common/base/result.h"
 #include "common/proto/messages.h"
+#include "router/dispatch/expert_lookups.h"
 
 namespace sida::router {
 
@@ -71,6 +72,7 @@ struct DispatchCounters {
   std::uint64_t late_results = 0;        // Ignored duplicates.
   std::uint64_t malformed_results = 0;   // Unknown id or wrong row count.
   std::uint64_t numerics_crossings = 0;  // Rows of one call computed under different numerics ids.
+  LookupsByLayer lookups;                // Of results that were not late.
 };
 
 }  // namespace sida::router

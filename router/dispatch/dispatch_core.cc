@@ -74,6 +74,9 @@ DispatchActions DispatchCore::result(WorkerId worker, const proto::DispatchResul
     fail_part(result.id, {ErrorCode::kMalformedMessage, "result has the wrong shape"}, now, actions);
   } else {
     workers_.trust(worker);
+    ExpertLookups& lookups = counters_.lookups[result.id.layer];
+    lookups.hits += result.hits;
+    lookups.misses += result.misses;
     accept(take_part(result.id), now, actions);
   }
   send_queued(now, actions);

@@ -2,11 +2,11 @@
 
 #include <cstdint>
 #include <optional>
-#include <string>
 #include <string_view>
 #include <utility>
 
-#include "router/http/admin_page.h"
+#include "router/http/dashboard.h"
+#include "router/http/experts_json.h"
 #include "router/http/json_fields.h"
 #include "router/http/status_json.h"
 
@@ -27,8 +27,18 @@ std::optional<std::string> failed_process(std::string_view path) {
   return std::string(path);
 }
 
+}  // namespace
+
+AdminApi::AdminApi(Engine& engine, std::string model_name, const HttpProbe& probe)
+    : engine_(engine),
+      model_name_(std::move(model_name)),
+      probe_(probe),
+      page_policy_(content_security_policy(dashboard_page())) {
+  SIDA_CHECK(!page_policy_.empty());
+}
+
 // {"why": "…"}. The content type keeps other sites' pages in a browser on this machine from posting here.
-Reply note_failed(const HttpRequest& request, const std::string& process, Engine& engine) {
+Reply AdminApi::note_failed(const HttpRequest& request, const std::string& process) {
   if (request.method != "POST") {
     return method_refusal(request.method, "POST");
   }
@@ -44,17 +54,40 @@ Reply note_failed(const HttpRequest& request, const std::string& process, Engine
   if (const auto done = fields.finish(); !done) {
     return error_reply(done.error());
   }
-  if (const auto noted = engine.process_failed(process, std::move(why)); !noted) {
+  if (const auto noted = engine_.process_failed(process, std::move(why)); !noted) {
     return error_reply(api_error(noted.error()));
   }
   return json_reply({{"status", "noted"}});
 }
 
-}  // namespace
+Reply AdminApi::status(const HttpRequest& request) const {
+  const RouterStatus status = engine_.status();
+  nlohmann::json json = status_json(status);
+  json["model"]["name"] = model_name_;
+  if (request.query == "experts=1") {
+    json["experts"] = experts_json(status);
+  } else if (!request.query.empty()) {
+    return error_reply({400, "invalid_argument", "/status takes no query but experts=1", "experts"});
+  }
+  Reply reply = json_reply(json);
+  reply.headers.emplace_back("Cache-Control", "no-store");
+  return reply;
+}
 
-Reply answer_admin(const HttpRequest& request, Engine& engine, const HttpProbe& probe) {
+Reply AdminApi::page() const {
+  Reply reply;
+  reply.content_type = "text/html; charset=utf-8";
+  reply.headers = {{"Content-Security-Policy", page_policy_},
+                   {"X-Content-Type-Options", "nosniff"},
+                   {"Referrer-Policy", "no-referrer"},
+                   {"Cache-Control", "no-cache"}};
+  reply.body = dashboard_page();
+  return reply;
+}
+
+Reply AdminApi::answer(const HttpRequest& request) {
   if (const auto process = failed_process(request.path)) {
-    return note_failed(request, *process, engine);
+    return note_failed(request, *process);
   }
   const bool known = request.path == "/metrics" || request.path == "/status" || request.path == "/";
   if (!known) {
@@ -64,20 +97,14 @@ Reply answer_admin(const HttpRequest& request, Engine& engine, const HttpProbe& 
     return method_refusal(request.method, "GET");
   }
   if (request.path == "/status") {
-    return json_reply(status_json(engine.status()));
+    return status(request);
+  }
+  if (request.path == "/") {
+    return page();
   }
   Reply reply;
-  if (request.path == "/metrics") {
-    reply.content_type = "text/plain; version=0.0.4; charset=utf-8";
-    reply.body = probe.text(engine.status());
-  } else {
-    reply.content_type = "text/html; charset=utf-8";
-    // The page runs no script of others and is shown in no frame.
-    reply.headers.emplace_back("Content-Security-Policy",
-                               "default-src 'none'; style-src 'unsafe-inline'; script-src 'unsafe-inline'; connect-src "
-                               "'self'; frame-ancestors 'none'");
-    reply.body = kAdminPage;
-  }
+  reply.content_type = "text/plain; version=0.0.4; charset=utf-8";
+  reply.body = probe_.text(engine_.status());
   return reply;
 }
 

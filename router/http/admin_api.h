@@ -1,6 +1,8 @@
 // The endpoints of the admin port: /metrics, /status and a page that shows the cluster.
 #pragma once
 
+#include <string>
+
 #include "router/core/request.h"
 #include "router/http/http_request.h"
 #include "router/http/metrics.h"
@@ -8,7 +10,24 @@
 
 namespace sida::router {
 
-// Answers every request, from snapshots; what a supervisor tells is passed on to the engine.
-Reply answer_admin(const HttpRequest& request, Engine& engine, const HttpProbe& probe);
+// Used on the HTTP thread only. Engine and probe must outlive it.
+class AdminApi {
+ public:
+  // `model_name`: for people, in /status.
+  AdminApi(Engine& engine, std::string model_name, const HttpProbe& probe);
+
+  // Answers every request, from snapshots; what a supervisor tells is passed on to the engine.
+  Reply answer(const HttpRequest& request);
+
+ private:
+  [[nodiscard]] Reply status(const HttpRequest& request) const;
+  [[nodiscard]] Reply page() const;
+  Reply note_failed(const HttpRequest& request, const std::string& process);
+
+  Engine& engine_;
+  const std::string model_name_;
+  const HttpProbe& probe_;
+  const std::string page_policy_;
+};
 
 }  // namespace sida::router

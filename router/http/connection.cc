@@ -58,7 +58,9 @@ HttpRequest plain_request(http::request<http::string_body>&& request) {
   HttpRequest plain;
   plain.method = std::string(request.method_string());
   const std::string target(request.target());
-  plain.path = target.substr(0, target.find('?'));
+  const std::size_t question = target.find('?');
+  plain.path = target.substr(0, question);
+  if (question != std::string::npos) plain.query = target.substr(question + 1);
   std::string type(request[http::field::content_type]);
   type = type.substr(0, type.find(';'));
   type.erase(std::find_if(type.rbegin(), type.rend(), [](char c) { return c != ' ' && c != '\t'; }).base(), type.end());

@@ -11,6 +11,7 @@ struct HttpRequest {
   std::string content_type;  // Lower-case, without parameters.
   std::string trace_parent;  // W3C header; empty when absent.
   std::string body;
+  std::string query;  // After the '?'; not decoded.
 };
 
 }  // namespace sida::router

@@ -173,7 +173,9 @@ class Port {
 class BeastServer : public HttpServer {
  public:
   BeastServer(HttpOptions options, ServedModel model, Engine& engine)
-      : options_(std::move(options)), engine_(engine), api_(engine, std::move(model), options_.limits, probe_) {}
+      : options_(std::move(options)),
+        admin_api_(engine, model.name, probe_),
+        api_(engine, std::move(model), options_.limits, probe_) {}
 
   Result<void> bind_ports() {
     auto acceptor = listen_on(context_, options_.host, options_.port);
@@ -247,11 +249,11 @@ class BeastServer : public HttpServer {
     admin_->stop(ended);
   }
 
-  net::awaitable<Answer> answer(HttpRequest request) { co_return Answer{answer_admin(request, engine_, probe_), {}}; }
+  net::awaitable<Answer> answer(HttpRequest request) { co_return Answer{admin_api_.answer(request), {}}; }
 
   HttpOptions options_;
-  Engine& engine_;
   HttpProbe probe_;
+  AdminApi admin_api_;
   PublicApi api_;
   net::io_context context_{1};
   net::steady_timer stop_timer_{context_};

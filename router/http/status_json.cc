@@ -40,7 +40,8 @@ nlohmann::json workers_json(const RouterStatus& status) {
                       {"useful", worker.prefetches_useful},
                       {"late", worker.prefetches_late},
                       {"wasted", worker.prefetches_wasted}}},
-                    {"kernel", worker.kernel}});
+                    {"kernel", worker.kernel},
+                    {"expert_slots", worker.expert_slots}});
   }
   return list;
 }
@@ -59,6 +60,8 @@ nlohmann::json lead_json(const LeadTimes& lead) {
 nlohmann::json layers_json(const RouterStatus& status) {
   auto list = nlohmann::json::array();
   for (const LayerAgreement& layer : status.agreement) {
+    const auto found = status.lookups.find(LayerId{layer.layer});
+    const ExpertLookups lookups = found == status.lookups.end() ? ExpertLookups{} : found->second;
     list.push_back({{"layer", layer.layer},
                     {"routed", layer.routed},
                     {"predicted", layer.predicted},
@@ -67,9 +70,50 @@ nlohmann::json layers_json(const RouterStatus& status) {
                     {"compared", layer.compared},
                     {"agreed", layer.agreed},
                     {"agreement", share(layer.agreed, layer.compared)},
-                    {"lead_ms", lead_json(layer.lead)}});
+                    {"lead_ms", lead_json(layer.lead)},
+                    {"hits", lookups.hits},
+                    {"misses", lookups.misses},
+                    {"hit_rate", share(lookups.hits, lookups.hits + lookups.misses)}});
   }
   return list;
+}
+
+// Quantiles since start, and the counts of each bucket so that a reader can make those of a stretch of time.
+nlohmann::json latency_json(const LatencyHistogram& times) {
+  const auto quantile = [&times](double share) {
+    return times.count() == 0 ? nlohmann::json() : nlohmann::json(times.quantile(share).count());
+  };
+  return {{"count", times.count()}, {"sum", times.sum().count()}, {"p50", quantile(0.5)},
+          {"p95", quantile(0.95)},  {"p99", quantile(0.99)},      {"counts", times.counts()}};
+}
+
+nlohmann::json latencies_json(const ServingTimes& times) {
+  return {{"bucket_ends", LatencyHistogram::kEnds},
+          {"queued", latency_json(times.queued)},
+          {"first_token", latency_json(times.first_token)},
+          {"between_tokens", latency_json(times.between_tokens)},
+          {"total", latency_json(times.total)}};
+}
+
+// How much of what fits is in the memory of live workers.
+nlohmann::json loading_json(const RouterStatus& status) {
+  const std::uint64_t experts =
+      static_cast<std::uint64_t>(status.model.moe_layers) * static_cast<std::uint64_t>(status.model.experts_per_layer);
+  std::uint64_t resident = 0;
+  std::uint64_t slots = 0;
+  std::uint64_t expert_bytes = 0;
+  for (const WorkerStatus& worker : status.workers) {
+    if (worker.resident == nullptr) continue;
+    resident += worker.experts_resident;
+    slots += worker.expert_slots;
+    expert_bytes = std::max(expert_bytes, worker.expert_bytes);
+  }
+  const std::uint64_t fits = std::min(experts, slots);
+  resident = std::min(resident, fits);  // Two workers may hold the same expert.
+  return {{"resident_bytes", resident * expert_bytes},
+          {"fitting_bytes", fits * expert_bytes},
+          {"expert_bytes", expert_bytes},
+          {"share", share(resident, fits)}};
 }
 
 }  // namespace
@@ -96,6 +140,13 @@ nlohmann::json status_json(const RouterStatus& status) {
     lookups += worker.hits + worker.misses;
   }
   return {
+      {"uptime_seconds", static_cast<double>(status.uptime.count()) / 1000},
+      {"model",
+       {{"encoder_moe_layers", status.model.encoder_moe_layers},
+        {"moe_layers", status.model.moe_layers},
+        {"experts_per_layer", status.model.experts_per_layer}}},
+      {"loading", loading_json(status)},
+      {"latency_ms", latencies_json(status.times)},
       {"ready", status.ready},
       {"reason", status.reason},
       {"loaded_fraction", status.loaded_fraction},

@@ -12,7 +12,8 @@ namespace sida::router {
 Reply health_reply(const RouterStatus& status);
 
 // `processes`, `workers`, `agreement` (share of predicted entries that the gate confirmed; null when none),
-// `hit_rate` (share of expert lookups in workers that found the expert resident; null when none), and the counters.
+// `hit_rate` (share of expert lookups in workers that found the expert resident; null when none), `latency_ms` of
+// ServingTimes, and the counters. Bounded: about 700 bytes a layer and 400 a process.
 nlohmann::json status_json(const RouterStatus& status);
 
 }  // namespace sida::router
