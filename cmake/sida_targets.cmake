@@ -29,6 +29,25 @@ if(SIDA_FUZZ)
   add_link_options(-fsanitize=address,undefined)
 endif()
 
+# The one place where the time limits of tests follow the sanitizer: how many times longer than a release's they are.
+set(sida_time_scale 1)
+set(sida_sanitizer_options "")  # At most one VARIABLE=VALUE.
+if(SIDA_SANITIZE MATCHES "thread")
+  set(sida_time_scale 10)
+  set(sida_sanitizer_options "TSAN_OPTIONS=suppressions=${PROJECT_SOURCE_DIR}/tests/tsan.supp")
+elseif(SIDA_SANITIZE)
+  set(sida_time_scale 5)
+endif()
+
+# Limits the time of a test that add_test made (TIMEOUT_S: seconds of a release), and gives it the environment of all tests,
+# in which SIDA_TEST_TIME_SCALE tells scripts how much longer to wait.
+function(sida_test_limits test)
+  cmake_parse_arguments(ARG "" "TIMEOUT_S" "ENVIRONMENT" ${ARGN})
+  math(EXPR timeout "${ARG_TIMEOUT_S} * ${sida_time_scale}")
+  set(environment ${ARG_ENVIRONMENT} ${sida_sanitizer_options} "SIDA_TEST_TIME_SCALE=${sida_time_scale}")
+  set_tests_properties("${test}" PROPERTIES TIMEOUT ${timeout} ENVIRONMENT "${environment}")
+endfunction()
+
 function(sida_own_code target)
   target_include_directories(${target} PUBLIC "${PROJECT_SOURCE_DIR}")
   target_compile_options(${target} PRIVATE -Wall -Wextra -Wpedantic -Wshadow -Wconversion -Wnon-virtual-dtor
@@ -65,10 +84,15 @@ function(sida_test)
   target_link_libraries(${ARG_NAME} PRIVATE ${ARG_DEPS} GTest::gmock GTest::gtest GTest::gtest_main)
   target_compile_definitions(${ARG_NAME} PRIVATE SIDA_SOURCE_DIR="${PROJECT_SOURCE_DIR}" SIDA_BINARY_DIR="${PROJECT_BINARY_DIR}")
   set_target_properties(${ARG_NAME} PROPERTIES RUNTIME_OUTPUT_DIRECTORY "${PROJECT_BINARY_DIR}/tests")
-  set(environment "")
-  if(SIDA_SANITIZE STREQUAL "thread")
-    set(environment ENVIRONMENT "TSAN_OPTIONS=suppressions=${PROJECT_SOURCE_DIR}/tests/tsan.supp")
+  if(SIDA_SANITIZE)
+    target_compile_options(${ARG_NAME} PRIVATE -O0)  # Of a test's own code only the compile time is felt.
   endif()
-  gtest_discover_tests(${ARG_NAME} DISCOVERY_MODE PRE_TEST DISCOVERY_TIMEOUT 60
-                       PROPERTIES TIMEOUT 300 LABELS "${ARG_LABELS}" ${environment})
+  set(environment "")
+  if(sida_sanitizer_options)
+    set(environment ENVIRONMENT "${sida_sanitizer_options}")
+  endif()
+  math(EXPR timeout "300 * ${sida_time_scale}")
+  math(EXPR discovery "60 * ${sida_time_scale}")
+  gtest_discover_tests(${ARG_NAME} DISCOVERY_MODE PRE_TEST DISCOVERY_TIMEOUT ${discovery}
+                       PROPERTIES TIMEOUT ${timeout} LABELS "${ARG_LABELS}" ${environment})
 endfunction()

@@ -14,9 +14,12 @@ import time
 
 SOURCE = pathlib.Path(__file__).resolve().parents[2]
 PROGRAMS = pathlib.Path(os.environ.get("SIDA_PROGRAMS", SOURCE / "build" / "release" / "bin"))
-# Generous: a sanitizer build on a busy machine is ten times slower.
-READY_TIMEOUT_S = 120
-ANSWER_TIMEOUT_S = 120
+# Generous, for a busy machine; the build says how much slower its programs are (cmake/sida_targets.cmake).
+TIME_SCALE = int(os.environ.get("SIDA_TEST_TIME_SCALE", "1"))
+READY_TIMEOUT_S = 120 * TIME_SCALE
+ANSWER_TIMEOUT_S = 120 * TIME_SCALE
+COMMANDS_TIMEOUT_S = 300 * TIME_SCALE  # A page's block of commands.
+STOP_TIMEOUT_S = 20 * TIME_SCALE
 
 
 class Process:
@@ -61,7 +64,7 @@ class Process:
     def signal(self, number):
         self.child.send_signal(number)
 
-    def stop(self, timeout=20):
+    def stop(self, timeout=STOP_TIMEOUT_S):
         """Ends it politely; returns its exit code."""
         if self.child.poll() is None:
             self.child.send_signal(signal.SIGCONT)

@@ -7,7 +7,7 @@ import subprocess
 import sys
 import unittest
 
-from cluster import PROGRAMS, SOURCE, Process
+from cluster import COMMANDS_TIMEOUT_S, PROGRAMS, SOURCE, STOP_TIMEOUT_S, Process
 
 
 class Documents(unittest.TestCase):
@@ -22,12 +22,13 @@ class Documents(unittest.TestCase):
             ports = server.wait_for_line(r"ready: http://[^ ]*:(\d+).* http://[^ ]*:(\d+)")
             for block in blocks:
                 command = block.replace(":8000", f":{ports[1]}").replace(":8001", f":{ports[2]}")
-                done = subprocess.run(["bash", "-ec", command], capture_output=True, text=True, timeout=60)
+                done = subprocess.run(["bash", "-ec", command], capture_output=True, text=True,
+                                      timeout=COMMANDS_TIMEOUT_S)
                 self.assertEqual(done.returncode, 0, command + done.stdout + done.stderr)
                 self.assertTrue(done.stdout.strip(), command)
         finally:
             server.signal(signal.SIGINT)
-            self.assertEqual(server.child.wait(30), 0)
+            self.assertEqual(server.child.wait(STOP_TIMEOUT_S), 0)
 
 
 if __name__ == "__main__":

@@ -10,7 +10,7 @@ import sys
 import tempfile
 import unittest
 
-from cluster import PROGRAMS, SOURCE
+from cluster import COMMANDS_TIMEOUT_S, PROGRAMS, SOURCE
 from serve import run
 
 DEMO = SOURCE / "models" / "demo"
@@ -72,7 +72,8 @@ class Evaluate(unittest.TestCase):
         (self.folder / "other.txt").write_text("In the beginning was the word, and nobody wrote it down.\n")
         block = re.findall(r"```sh\n(.*?)```", (SOURCE / "docs" / "evaluation.md").read_text(), re.DOTALL)[0]
         done = subprocess.run(["bash", "-ec", block.replace("MODEL", str(DEMO))], cwd=self.folder, capture_output=True,
-                              text=True, timeout=300, env={**os.environ, "PATH": f"{PROGRAMS}:{os.environ['PATH']}"})
+                              text=True, timeout=COMMANDS_TIMEOUT_S,
+                              env={**os.environ, "PATH": f"{PROGRAMS}:{os.environ['PATH']}"})
         self.assertEqual(done.returncode, 0, done.stdout + done.stderr)
         self.assertIn("out_of_domain", json.loads((self.folder / "e.json").read_text()))
 

@@ -2,6 +2,7 @@
 code 3."""
 
 import json
+import os
 import pathlib
 import re
 import subprocess
@@ -9,7 +10,7 @@ import sys
 import tempfile
 import unittest
 
-from cluster import PROGRAMS, SOURCE
+from cluster import COMMANDS_TIMEOUT_S, PROGRAMS, SOURCE
 
 MODEL = SOURCE / "models" / "demo"
 WORDS = "a large ship that carries goods across the sea and a small bird that sings in the morning sun".split()
@@ -29,8 +30,9 @@ def texts(count: int) -> str:
 
 
 def run(command: str, folder: pathlib.Path) -> subprocess.CompletedProcess:
-    return subprocess.run(["bash", "-ec", command], cwd=folder, capture_output=True, text=True, timeout=300,
-                          env={"PATH": f"{PROGRAMS}:/usr/bin:/bin", "HOME": str(folder)})
+    return subprocess.run(["bash", "-ec", command], cwd=folder, capture_output=True, text=True,
+                          timeout=COMMANDS_TIMEOUT_S,
+                          env={**os.environ, "PATH": f"{PROGRAMS}:/usr/bin:/bin", "HOME": str(folder)})
 
 
 class LearnedPredictor(unittest.TestCase):
