@@ -71,8 +71,7 @@ BlockPosition position(const ModelGeometry& geometry, LayerId layer) {
       if (blocks[i].sparse && blocks[i].layer == layer) return {which, i};
     }
   }
-  SIDA_CHECK(!"the layer exists");
-  return {};
+  check_failed("the layer exists", __FILE__, __LINE__);
 }
 
 ModelGeometry make_geometry(const std::vector<bool>& encoder_sparse, const std::vector<bool>& decoder_sparse) {

@@ -68,7 +68,7 @@ void fill_as(DType dtype, std::span<std::byte> destination, std::uint64_t first,
     case DType::kFloat16:
       return fill<std::uint16_t>(destination, first, value, [](float v) { return to_half(v); });
     default:
-      SIDA_CHECK(!"a floating-point type");
+      check_failed("a floating-point type", __FILE__, __LINE__);
   }
 }
 

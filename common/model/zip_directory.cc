@@ -23,7 +23,6 @@ constexpr std::uint64_t kEnd64Bytes = 56;
 constexpr std::uint64_t kEndCommentMax = 65535;
 constexpr std::uint32_t kLocalSignature = 0x04034b50;
 constexpr std::uint32_t kEntrySignature = 0x02014b50;
-constexpr std::uint32_t kEndSignature = 0x06054b50;
 constexpr std::uint32_t kEnd64LocatorSignature = 0x07064b50;
 constexpr std::uint32_t kEnd64Signature = 0x06064b50;
 constexpr std::uint32_t kIn64 = 0xffffffff;  // "The value is in the ZIP64 field."

@@ -8,9 +8,9 @@ namespace sida::router {
 
 namespace net = boost::asio;
 
-Result<std::shared_ptr<JobStream>> JobStream::start(Engine& engine, net::any_io_executor executor,
+Result<std::shared_ptr<JobStream>> JobStream::start(Engine& engine, const net::any_io_executor& executor,
                                                     std::vector<Job> jobs, bool want_tokens) {
-  auto stream = std::make_shared<JobStream>(engine, std::move(executor));
+  auto stream = std::make_shared<JobStream>(engine, executor);
   for (std::size_t index = 0; index < jobs.size(); ++index) {
     add_callbacks(stream, index, jobs[index], want_tokens);
     stream->jobs_.push_back({jobs[index].request});

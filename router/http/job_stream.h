@@ -29,10 +29,10 @@ class JobStream {
  public:
   // Submits all; needs request ids, sets the callbacks. When one is refused, the others are cancelled and the error is
   // returned.
-  static Result<std::shared_ptr<JobStream>> start(Engine& engine, boost::asio::any_io_executor executor,
+  static Result<std::shared_ptr<JobStream>> start(Engine& engine, const boost::asio::any_io_executor& executor,
                                                   std::vector<Job> jobs, bool want_tokens);
 
-  JobStream(Engine& engine, boost::asio::any_io_executor executor) : engine_(engine), wake_(std::move(executor)) {}
+  JobStream(Engine& engine, const boost::asio::any_io_executor& executor) : engine_(engine), wake_(executor) {}
 
   // Jobs that have not ended yet, as far as next() told.
   [[nodiscard]] std::size_t running() const { return running_; }

@@ -26,8 +26,8 @@ class [[nodiscard]] Task {
       struct ResumeAwaiter {
         bool await_ready() noexcept { return false; }
         std::coroutine_handle<> await_suspend(std::coroutine_handle<promise_type> self) noexcept {
-          const auto awaiter = self.promise().awaiter;
-          return awaiter ? awaiter : std::noop_coroutine();
+          const auto waiting = self.promise().awaiter;
+          return waiting ? waiting : std::noop_coroutine();
         }
         void await_resume() noexcept {}
       };

@@ -166,7 +166,7 @@ void SimWorker::apply(const worker::ComputeGroups& action) {
   });
 }
 
-void SimWorker::finish_compute(const worker::ComputeGroups& work, std::shared_ptr<JobRows> rows,
+void SimWorker::finish_compute(const worker::ComputeGroups& work, const std::shared_ptr<JobRows>& rows,
                                const std::vector<ExpertKey>& experts, microseconds took) {
   for (std::size_t i = 0; i < work.groups.size(); ++i) {
     const worker::GroupWork& group = work.groups[i];

@@ -63,7 +63,7 @@ class SimWorker : public Server {
   void apply(const worker::DropJob& action);
   void read_on();
   void end_load(worker::SlotId slot, const Result<void>& outcome);
-  void finish_compute(const worker::ComputeGroups& work, std::shared_ptr<JobRows> rows,
+  void finish_compute(const worker::ComputeGroups& work, const std::shared_ptr<JobRows>& rows,
                       const std::vector<ExpertKey>& experts, std::chrono::microseconds took);
 
   EventLoop& loop_;

@@ -59,7 +59,7 @@ InProcessCluster::InProcessCluster(const Options& options, std::unique_ptr<predi
 }
 
 std::string InProcessCluster::start_predictor(std::unique_ptr<predictor::HashFunction> predict) {
-  const std::string endpoint = "inproc://predictor-0";
+  std::string endpoint = "inproc://predictor-0";
   predictor_ = std::make_unique<predictor::PredictorAgent>(
       predictor::PredictorIdentity{.incarnation = WorkerId{1}, .name = "predictor-0", .model = model_.fingerprint()},
       std::move(predict), value_of(transport_->serve_control(endpoint)), predictor::PredictorLimits{});
