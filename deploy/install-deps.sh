@@ -2,23 +2,26 @@
 # Installs what building sida needs and is missing: Debian packages (deploy/packages.txt) and LibTorch, unpacked from
 # PyPI wheels into ${SIDA_CACHE:-~/.cache/sida}/libtorch-2.11.0. Does nothing where all is there.
 #   --packages-only   leaves LibTorch out (for a build with -DSIDA_LIBTORCH=DIR)
+#   --developer       installs what developing needs too (deploy/packages-developer.txt): clang-tidy, debootstrap, fuzzing
 #   --cuda            unpacks LibTorch's CUDA libraries too
 set -euo pipefail
 here=$(cd "$(dirname "$0")" && pwd)
 
 want_torch=yes
 want_cuda=no
+package_lists=("$here/packages.txt")
 for argument in "$@"; do
   case $argument in
     --packages-only) want_torch=no ;;
+    --developer) package_lists+=("$here/packages-developer.txt") ;;
     --cuda) want_cuda=yes ;;
-    *) echo "error: invalid_argument: install-deps.sh knows --packages-only and --cuda, not '$argument'" >&2; exit 2 ;;
+    *) echo "error: invalid_argument: install-deps.sh knows --packages-only, --developer and --cuda, not '$argument'" >&2; exit 2 ;;
   esac
 done
 
 packages_missing() {
   local package
-  grep -vE '^(#|$)' "$here/packages.txt" | while read -r package; do
+  grep -hvE '^(#|$)' "${package_lists[@]}" | while read -r package; do
     [ "$(dpkg-query -W -f='${db:Status-Status}' "$package" 2>/dev/null)" = installed ] || printf '%s ' "$package"
   done
 }

@@ -1,6 +1,7 @@
 #!/usr/bin/env bash
 # Installs what is missing, builds the release and runs every test that this machine can run.
-#   --full   adds the long tiers: tests labelled "long", both sanitizer builds, a run in an empty Debian root
+#   --full   adds the long tiers: tests labelled "long", both sanitizer builds, clang-tidy, and the two commands of README.md
+#            in an empty Debian root
 # Ends on ctest's summary and the list of what was skipped and why.
 set -euo pipefail
 root=$(cd "$(dirname "$0")/.." && pwd)
@@ -11,7 +12,7 @@ full=no
 for argument in "$@"; do
   case $argument in
     --full) full=yes ;;
-    -h | --help) sed -n '2,4s/^# //p' "$0"; exit 0 ;;
+    -h | --help) sed -n '2,5s/^# //p' "$0"; exit 0 ;;
     *) echo "error: invalid_argument: tests/run.sh knows --full, not '$argument'" >&2; exit 2 ;;
   esac
 done
@@ -37,12 +38,16 @@ build_and_test() {
 }
 
 begin_log tests
-step "Installing what is missing" "Debian packages need root; PyPI must be reachable" deploy/install-deps.sh
+wanted=()
+[ $full = no ] || wanted=(--developer)
+step "Installing what is missing" "Debian packages need root; PyPI must be reachable" deploy/install-deps.sh "${wanted[@]}"
 if [ $full = yes ]; then
   build_and_test asan -LE long
   build_and_test tsan -LE long
-  step "Running in an empty Debian root" "debootstrap needs root and the Debian registry" tests/debian_root.sh
+  step "Running in an empty Debian root" "debootstrap needs root and the Debian registry" \
+    tests/debian_root.sh bash -c "deploy/quickstart.sh && tests/run.sh"
   build_and_test release
+  step "Running clang-tidy" "the findings are above; .clang-tidy says what is off and why" tests/clang_tidy.sh build/release 2
 else
   build_and_test release -LE long
 fi
