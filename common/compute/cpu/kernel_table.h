@@ -14,7 +14,7 @@ namespace sida::compute::cpu {
 inline constexpr std::int64_t kLanes = 16;
 
 // Rows of accumulators that one thread holds at a time.
-inline constexpr std::int64_t kRowBlock = 240;
+inline constexpr std::int64_t kRowBlock = 128;
 inline constexpr std::int64_t kAccumulatorFloats = kRowBlock * 64;
 
 // y = W x for panels [first_panel, last_panel) of W (common/tensor/packed_matrix.h).

@@ -15,6 +15,7 @@ struct PairPanels {
   using X = std::uint16_t;
 
   static std::int64_t steps(std::int64_t inputs) { return (inputs + 1) / 2; }
+  static constexpr std::int64_t chunk_steps(std::int64_t tiles) { return pair_chunk_steps(tiles); }
   static const std::uint16_t* x(const LinearTask& task, std::int64_t row, std::int64_t step) {
     return static_cast<const std::uint16_t*>(task.x) + row * task.x_stride + 2 * step;
   }

@@ -6,12 +6,21 @@
 namespace sida::compute::cpu {
 namespace {
 
-// Steps along the inputs that all tiles of rows make before the next ones: what they share stays in the first-level
-// cache. Measured (docs/benchmarks.md): 64 or 96; 384 costs a third at 16 rows.
-constexpr std::int64_t kChunkSteps = 64;
-
-// How far ahead the first tile of a panel prefetches (measured).
-constexpr std::int64_t kNearBytes = 1024;
+// Weights are read from memory once per call, while tiles compute: that pays only if memory is never left waiting. So
+// every tile prefetches, at the pace at which it computes. The distances and chunks are measured (docs/benchmarks.md).
+//
+// One tile of rows walks a panel once, and prefetches a little ahead of itself. The less it computes per step, the
+// nearer.
+constexpr std::int64_t near_bytes(int rows) {
+  return rows <= 2 ? 1024 : 4096;
+}
+// Several tiles walk one chunk of a panel after another, so that it comes from the first-level cache for all but the
+// first. Meanwhile they fetch the next chunk, each its share of the lines of every step.
+constexpr std::int64_t pair_chunk_steps(std::int64_t tiles) {
+  return tiles <= 2 ? 48 : tiles <= 4 ? 32 : 128;
+}
+constexpr std::int64_t kFloat32ChunkSteps = 128;
+constexpr std::int64_t kFarBytesMin = 12288;  // A shorter chunk alone would come too late.
 
 template <class X>
 struct TileInput {
@@ -24,8 +33,10 @@ struct TileInput {
 };
 
 // How one matrix dtype walks a panel. Every policy has: kColumns; kRowsMax; kOnePass; steps(inputs);
-// x(task, row, step), the address of a row's element for a step; weights(task, panel, step); kLines, the cache lines of
-// one step; and tile<Rows, Ahead>(input), which adds the input's steps to its accumulators.
+// chunk_steps(tiles); x(task, row, step), the address of a row's element for a step; weights(task, panel, step);
+// kLines, the cache lines of one step; and tile<Rows, Ahead>(input), which adds the input's steps to its accumulators.
+// A tile narrower than the panel passes over its columns group by group; every block of lanes is a cache line wide, so
+// that a tile which is to prefetch whole steps prefetches the lines of each group while it computes that group.
 struct Float32Panels {
   static constexpr std::int64_t kColumns = 32;
   static constexpr int kLines = 2;
@@ -34,6 +45,7 @@ struct Float32Panels {
   using X = float;
 
   static std::int64_t steps(std::int64_t inputs) { return inputs; }
+  static constexpr std::int64_t chunk_steps(std::int64_t /*tiles*/) { return kFloat32ChunkSteps; }
   static const float* x(const LinearTask& task, std::int64_t row, std::int64_t step) {
     return static_cast<const float*>(task.x) + row * task.x_stride + step;
   }
@@ -45,11 +57,12 @@ struct Float32Panels {
     constexpr int kBlocks = Block::tile_blocks(Rows) < 2 ? Block::tile_blocks(Rows) : 2;
     const auto* w = static_cast<const float*>(in.weights);
     TileOperands t{w, kColumns, in.x, in.x_stride, in.steps, in.accumulators, kColumns, in.prefetch_bytes};
-    fma_tile<Rows, kBlocks, Ahead>(t);
+    constexpr bool kByGroup = Ahead::kLines > kBlocks;
+    fma_tile<Rows, kBlocks, Prefetch<kByGroup ? kBlocks : Ahead::kLines>>(t);
     for (int column = kBlocks * kLanes; column < kColumns; column += kBlocks * kLanes) {
       t.w = w + column;
       t.accumulators = in.accumulators + column;
-      fma_tile<Rows, kBlocks, NoPrefetch>(t);
+      fma_tile<Rows, kBlocks, Prefetch<kByGroup ? kBlocks : 0>>(t);
     }
   }
 };
@@ -64,6 +77,7 @@ struct WidenedPairPanels {
   using X = float;
 
   static std::int64_t steps(std::int64_t inputs) { return (inputs + 1) / 2; }
+  static constexpr std::int64_t chunk_steps(std::int64_t tiles) { return pair_chunk_steps(tiles); }
   static const float* x(const LinearTask& task, std::int64_t row, std::int64_t step) {
     return static_cast<const float*>(task.x) + row * task.x_stride + 2 * step;
   }
@@ -73,9 +87,10 @@ struct WidenedPairPanels {
   template <int Rows, class Ahead>
   static void tile(const TileInput<X>& in) {
     constexpr int kBlocks = Block::tile_blocks(Rows);
-    pair_tile<Rows, kBlocks, Ahead>(in, 0);
+    constexpr bool kByGroup = Ahead::kLines > kBlocks;
+    pair_tile<Rows, kBlocks, Prefetch<kByGroup ? kBlocks : Ahead::kLines>>(in, 0);
     for (int column = kBlocks * kLanes; column < kColumns; column += kBlocks * kLanes) {
-      pair_tile<Rows, kBlocks, NoPrefetch>(in, column);
+      pair_tile<Rows, kBlocks, Prefetch<kByGroup ? kBlocks : 0>>(in, column);
     }
   }
 
@@ -128,39 +143,55 @@ void run_tile(int rows, const TileInput<typename Panels::X>& input) {
   }
 }
 
-// Tile `tile` of `tiles` over one chunk. Tiles after the first share the fetching of the next chunk.
+// Tile `tile` of `tiles` over one chunk, which prefetches its share of the lines `far_bytes` ahead.
 template <class Panels>
 void run_tile_of(std::int64_t tile, std::int64_t tiles, int rows, TileInput<typename Panels::X> input,
-                 std::int64_t chunk_bytes) {
-  if (tile == 0) {
-    input.prefetch_bytes = kNearBytes;
-    return run_tile<Panels, Prefetch<Panels::kLines, false>>(rows, input);
-  }
-  const std::int64_t shares = smaller(tiles - 1, Panels::kLines);
-  const std::int64_t lines = (Panels::kLines + shares - 1) / shares;
-  const std::int64_t first_line = (tile - 1) * lines;
-  input.prefetch_bytes = chunk_bytes + 64 * first_line;
-  if (first_line >= Panels::kLines) {
+                 std::int64_t far_bytes) {
+  const std::int64_t sharing = smaller(tiles, Panels::kLines);
+  const std::int64_t first_line = smaller(tile, sharing) * Panels::kLines / sharing;
+  const std::int64_t lines = smaller(tile + 1, sharing) * Panels::kLines / sharing - first_line;
+  input.prefetch_bytes = far_bytes + 64 * first_line;
+  if (lines == 0) {
     run_tile<Panels, NoPrefetch>(rows, input);
   } else if (lines == 1) {
-    run_tile<Panels, Prefetch<1, true>>(rows, input);
+    run_tile<Panels, Prefetch<1>>(rows, input);
   } else if (lines == 2) {
-    run_tile<Panels, Prefetch<2, true>>(rows, input);
+    run_tile<Panels, Prefetch<2>>(rows, input);
   } else {
-    run_tile<Panels, Prefetch<4, true>>(rows, input);
+    run_tile<Panels, Prefetch<4>>(rows, input);
   }
 }
 
-// Rounds a panel's accumulators out to y.
+// Rows [first_row, first_row + rows) of the task, whose accumulators for one panel begin at `accumulators`.
+struct TileRows {
+  std::int64_t first_row;
+  std::int64_t rows;
+  float* accumulators;
+};
+
+// Asks for the part of y that a tile is about to write: with many rows y is in no cache near, and stores would wait
+// (measured: 1 to 2 % from 128 rows of fp32).
 template <class Panels>
-void store_panel(const LinearTask& task, std::int64_t panel, std::int64_t first_row, std::int64_t rows) {
+void prefetch_results(const LinearTask& task, std::int64_t panel, const TileRows& tile) {
+  const std::int64_t bytes = Panels::kColumns * (task.y_is_bf16 ? 2 : 4);
+  for (std::int64_t row = 0; row < tile.rows; ++row) {
+    const void* y = row_at(task.y, (tile.first_row + row) * task.outputs + panel * Panels::kColumns, task.y_is_bf16);
+    for (std::int64_t line = 0; line < bytes; line += 64) {
+      __builtin_prefetch(static_cast<const char*>(y) + line, /*for writing=*/1);
+    }
+  }
+}
+
+// Rounds accumulators out to y.
+template <class Panels>
+void store_results(const LinearTask& task, std::int64_t panel, const TileRows& tile) {
   const Block zero = Block::broadcast(0.0F);
   const std::int64_t first = panel * Panels::kColumns;
   const std::int64_t columns = smaller(Panels::kColumns, task.outputs - first);
-  for (std::int64_t row = 0; row < rows; ++row) {
-    void* y = row_at(task.y, (first_row + row) * task.outputs, task.y_is_bf16);
+  for (std::int64_t row = 0; row < tile.rows; ++row) {
+    void* y = row_at(task.y, (tile.first_row + row) * task.outputs, task.y_is_bf16);
     for (std::int64_t column = 0; column < columns; column += kLanes) {
-      Block value = Block::load(task.accumulators + row * Panels::kColumns + column);
+      Block value = Block::load(tile.accumulators + row * Panels::kColumns + column);
       if (task.relu) value = Block::max(zero, value);
       store_result(value, y, first + column, columns - column, task.y_is_bf16);
     }
@@ -174,26 +205,34 @@ void run_panel(const LinearTask& task, std::int64_t panel, std::int64_t first_ro
   __builtin_memset(task.accumulators, 0, static_cast<std::size_t>(rows * Panels::kColumns) * sizeof(float));
   const std::int64_t steps = Panels::steps(task.inputs);
   const std::int64_t tiles = (rows + Panels::kRowsMax - 1) / Panels::kRowsMax;
-  const std::int64_t chunk = tiles == 1 && Panels::kOnePass ? steps : kChunkSteps;
+  const bool one_pass = tiles == 1 && Panels::kOnePass;
+  const std::int64_t chunk = one_pass ? steps : Panels::chunk_steps(tiles);
+  const std::int64_t far_bytes =
+      one_pass ? near_bytes(static_cast<int>(rows)) : larger(chunk * Panels::kLines * 64, kFarBytesMin);
   for (std::int64_t step = 0; step < steps; step += chunk) {
     const std::int64_t count = smaller(chunk, steps - step);
+    const bool is_last = step + count == steps;
     for (std::int64_t tile = 0; tile < tiles; ++tile) {
       const std::int64_t row = tile * rows / tiles;
-      const int tile_rows = static_cast<int>((tile + 1) * rows / tiles - row);
-      run_tile_of<Panels>(tile, tiles, tile_rows,
-                          {Panels::weights(task, panel, step), Panels::x(task, first_row + row, step), task.x_stride,
-                           count, task.accumulators + row * Panels::kColumns, 0},
-                          chunk * Panels::kLines * 64);
+      const TileRows part{first_row + row, (tile + 1) * rows / tiles - row, task.accumulators + row * Panels::kColumns};
+      if (is_last) prefetch_results<Panels>(task, panel, part);
+      run_tile_of<Panels>(tile, tiles, static_cast<int>(part.rows),
+                          {Panels::weights(task, panel, step), Panels::x(task, part.first_row, step), task.x_stride,
+                           count, part.accumulators, 0},
+                          far_bytes);
+      if (is_last) store_results<Panels>(task, panel, part);
     }
   }
-  store_panel<Panels>(task, panel, first_row, rows);
 }
 
 template <class Panels>
 void linear(const LinearTask& task) {
-  for (std::int64_t row = 0; row < task.rows; row += kRowBlock) {
+  const std::int64_t blocks = (task.rows + kRowBlock - 1) / kRowBlock;
+  for (std::int64_t block = 0; block < blocks; ++block) {
+    const std::int64_t first_row = block * task.rows / blocks;
+    const std::int64_t rows = (block + 1) * task.rows / blocks - first_row;
     for (std::int64_t panel = task.first_panel; panel < task.last_panel; ++panel) {
-      run_panel<Panels>(task, panel, row, smaller(kRowBlock, task.rows - row));
+      run_panel<Panels>(task, panel, first_row, rows);
     }
   }
 }

@@ -13,6 +13,9 @@ namespace {
 std::int64_t smaller(std::int64_t a, std::int64_t b) {
   return a < b ? a : b;
 }
+std::int64_t larger(std::int64_t a, std::int64_t b) {
+  return a < b ? b : a;
+}
 
 // The first `count` < 16 of a block; the rest is zero.
 Block load_some(const float* p, std::int64_t count) {
@@ -52,23 +55,18 @@ const void* row_at(const void* base, std::int64_t element, bool is_bf16) {
   return static_cast<const char*>(base) + element * (is_bf16 ? 2 : 4);
 }
 
-// Which weights a tile asks for before they are needed: `Lines` cache lines per step, `bytes` ahead of the step's own.
-// The first tile of a panel walks cold memory, so it looks a little ahead (near); tiles after it meet what is in cache,
-// and fetch the next chunk for the first one instead (far, into the second-level cache).
-template <int LinesPerStep, bool IsFar>
+// How many cache lines of weights a tile asks for per step before they are needed.
+template <int LinesPerStep>
 struct Prefetch {
   static constexpr int kLines = LinesPerStep;
-  static constexpr bool kFar = IsFar;
 };
-using NoPrefetch = Prefetch<0, false>;
+using NoPrefetch = Prefetch<0>;
 
 template <class Ahead>
 void prefetch(const void* at, std::int64_t bytes) {
   const char* ahead = static_cast<const char*>(at) + bytes;
 #pragma GCC unroll 4
-  for (int line = 0; line < Ahead::kLines; ++line) {
-    __builtin_prefetch(ahead + 64 * line, 0, Ahead::kFar ? 2 : 3);
-  }
+  for (int line = 0; line < Ahead::kLines; ++line) __builtin_prefetch(ahead + 64 * line);
 }
 
 // acc[row][column] = fma(w[step][column], x[row][step], acc[row][column]) for step = 0, 1, ...: Rows rows, Blocks
