@@ -111,7 +111,9 @@ bool is_embedding_name(std::string_view name) {
 
 void warn_of_unused(const WeightFiles& weights, CheckedModel& model) {
   std::set<std::string_view> used;
-  for (const CanonicalTensor& tensor : model.tensors) used.insert(tensor.info->name);
+  for (const CanonicalTensor& tensor : model.tensors) {
+    if (tensor.info != nullptr) used.insert(tensor.info->name);
+  }
   std::size_t unused = 0;
   std::string_view first;
   for (const auto& [name, info] : weights.tensors()) {
@@ -121,6 +123,28 @@ void warn_of_unused(const WeightFiles& weights, CheckedModel& model) {
   if (unused > 0) {
     model.warnings.push_back(std::to_string(unused) + " tensors are not used, the first is " + quote_name(first));
   }
+}
+
+Result<void> check_store_fits(const StoreGeometry& store, const CheckedModel& model) {
+  struct Size {
+    const char* key;
+    std::int64_t store;
+    std::int64_t model;
+  };
+  for (const Size& size :
+       {Size{"d_model", store.d_model, model.config.d_model}, Size{"d_ff", store.d_ff, model.config.d_ff},
+        Size{"moe_layers", store.moe_layers, model.geometry.moe_layers()},
+        Size{"experts_per_layer", store.experts_per_layer, model.config.num_experts}}) {
+    if (size.store == size.model) continue;
+    return fail(ErrorCode::kInvalidModel, std::string(kStoreManifestFile) + ": '" + size.key + "' is " +
+                                              std::to_string(size.store) + ", the model beside it has " +
+                                              std::to_string(size.model));
+  }
+  return {};
+}
+
+DType dtype_in(const StoreManifest& store, ExpertKey expert, bool wo) {
+  return store.source_dtypes.at(2 * store.geometry.index(expert) + (wo ? 1 : 0));
 }
 
 }  // namespace
@@ -138,7 +162,8 @@ const TensorInfo* resolve(const WeightFiles& weights, bool tied, std::string_vie
   return first_of(weights, {kSharedName, kEncoderEmbeddingName, kDecoderEmbeddingName});
 }
 
-Result<CheckedModel> check_model(const DeclaredModel& declared, const WeightFiles& weights) {
+Result<CheckedModel> check_model(const DeclaredModel& declared, const WeightFiles& weights,
+                                 const StoreManifest* store) {
   CheckedModel model;
   model.config = declared.config;
   take_embedding_facts(declared, weights, model);
@@ -148,10 +173,16 @@ Result<CheckedModel> check_model(const DeclaredModel& declared, const WeightFile
                                              : stack_sparsity(weights, Stack::kDecoder, declared.num_decoder_layers,
                                                               declared.decoder_sparse_step, model.warnings);
   model.geometry = make_geometry(encoder, decoder);
+  if (store != nullptr) SIDA_TRY(check_store_fits(store->geometry, model));
   SIDA_TRY(visit_required_tensors(model.config, model.geometry, [&](RequiredTensor tensor) -> Result<void> {
+    if (store != nullptr && tensor.expert) {
+      const DType dtype = dtype_in(*store, *tensor.expert, tensor.name.ends_with(".wo.weight"));
+      model.tensors.push_back({std::move(tensor.name), dtype, std::move(tensor.shape), nullptr});
+      return {};
+    }
     const auto info = required(weights, model.config.tie_word_embeddings, tensor);
     if (!info) return tl::unexpected(info.error());
-    model.tensors.push_back({std::move(tensor.name), *info});
+    model.tensors.push_back({std::move(tensor.name), (*info)->dtype, std::move(tensor.shape), *info});
     return {};
   }));
   warn_of_unused(weights, model);

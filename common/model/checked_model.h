@@ -9,14 +9,17 @@
 #include "common/base/result.h"
 #include "common/model/geometry.h"
 #include "common/model/model_config.h"
+#include "common/model/store_manifest.h"
 #include "common/model/weight_files.h"
 
 namespace sida::model {
 
-// A tensor under its canonical name. `info` points into the WeightFiles.
+// A tensor under its canonical name.
 struct CanonicalTensor {
   std::string name;
-  const TensorInfo* info = nullptr;
+  DType dtype = DType::kFloat32;  // As stored; of an expert in a store, as the model had it before.
+  std::vector<std::int64_t> shape;
+  const TensorInfo* info = nullptr;  // In the WeightFiles; nullptr for an expert in a store.
 };
 
 struct CheckedModel {
@@ -33,8 +36,11 @@ struct CheckedModel {
 [[nodiscard]] const TensorInfo* resolve(const WeightFiles& weights, bool tied, std::string_view name);
 
 // The tensors decide the number of blocks (at least as many as declared), which of them are sparse, and the vocabulary;
-// a difference is a warning. Every other size must be as declared.
-// Errors: kInvalidModel with the tensor named: missing, of another shape, of a dtype other than fp32, bf16, fp16.
-[[nodiscard]] Result<CheckedModel> check_model(const DeclaredModel& declared, const WeightFiles& weights);
+// a difference is a warning. Every other size must be as declared. With a `store`, the experts are there and not in
+// `weights`; nullptr: in `weights`.
+// Errors: kInvalidModel with the tensor named: missing, of another shape, of a dtype other than fp32, bf16, fp16; or
+// with the number that the store has otherwise.
+[[nodiscard]] Result<CheckedModel> check_model(const DeclaredModel& declared, const WeightFiles& weights,
+                                               const StoreManifest* store = nullptr);
 
 }  // namespace sida::model

@@ -54,10 +54,10 @@ void add_config(Hash& hash, const ModelConfig& config) {
 }
 
 void add_description(Hash& hash, const CanonicalTensor& tensor) {
-  std::string line = tensor.name + " " + std::string(name(tensor.info->dtype)) + " ";
-  for (std::size_t i = 0; i < tensor.info->shape.size(); ++i) {
+  std::string line = tensor.name + " " + std::string(name(tensor.dtype)) + " ";
+  for (std::size_t i = 0; i < tensor.shape.size(); ++i) {
     if (i > 0) line += ',';
-    line += std::to_string(tensor.info->shape[i]);
+    line += std::to_string(tensor.shape[i]);
   }
   hash.add(line + "\n");
 }

@@ -12,8 +12,10 @@ class TensorList {
 
   [[nodiscard]] const Result<void>& status() const { return status_; }
 
-  void add(std::string name, std::vector<std::int64_t> shape, bool integers = false) {
-    if (status_) status_ = visit_({std::move(name), std::move(shape), integers});
+  void add(std::string name, std::vector<std::int64_t> shape) { add({std::move(name), std::move(shape)}); }
+
+  void add(RequiredTensor tensor) {
+    if (status_) status_ = visit_(std::move(tensor));
   }
 
   void add_norm(const std::string& name) { add(name + "layer_norm.weight", {config_.d_model}); }
@@ -24,24 +26,26 @@ class TensorList {
     add(prefix + "o.weight", {config_.d_model, inner});
   }
 
-  void add_ffn(const std::string& prefix) {
-    add(prefix + "wi.weight", {config_.d_ff, config_.d_model});
-    add(prefix + "wo.weight", {config_.d_model, config_.d_ff});
+  void add_ffn(const std::string& prefix, std::optional<ExpertKey> expert) {
+    add({.name = prefix + "wi.weight", .shape = {config_.d_ff, config_.d_model}, .expert = expert});
+    add({.name = prefix + "wo.weight", .shape = {config_.d_model, config_.d_ff}, .expert = expert});
   }
 
-  void add_mlp(BlockPosition at, bool sparse) {
+  void add_mlp(BlockPosition at, Block block) {
     const std::string prefix = mlp_prefix(at);
-    if (!sparse) return add_ffn(prefix);
+    if (!block.sparse) return add_ffn(prefix, std::nullopt);
     if (config_.hash_routing) {
-      add(prefix + std::string(kTokenExpertsName), {config_.vocab_size}, /*integers=*/true);
+      add({.name = prefix + std::string(kTokenExpertsName), .shape = {config_.vocab_size}, .integers = true});
     } else {
       add(prefix + "router.classifier.weight", {config_.num_experts, config_.d_model});
     }
     if (config_.router_bias && !config_.hash_routing) add(prefix + "router.classifier.bias", {config_.num_experts});
-    for (std::int32_t e = 0; e < config_.num_experts && status_; ++e) add_ffn(expert_prefix(at, ExpertId(e)));
+    for (ExpertId expert{0}; expert.value < config_.num_experts && status_; ++expert.value) {
+      add_ffn(expert_prefix(at, expert), ExpertKey{block.layer, expert});
+    }
   }
 
-  void add_block(BlockPosition at, bool sparse) {
+  void add_block(BlockPosition at, Block block) {
     const std::string prefix = block_prefix(at);
     add_norm(prefix + "layer.0.");
     add_attention(prefix + "layer.0.SelfAttention.");
@@ -53,7 +57,7 @@ class TensorList {
       add_attention(prefix + "layer.1.EncDecAttention.");
       add_norm(prefix + "layer.2.");
     }
-    add_mlp(at, sparse);
+    add_mlp(at, block);
   }
 
  private:
@@ -116,7 +120,7 @@ Result<void> visit_required_tensors(const ModelConfig& config, const ModelGeomet
   }
   for (Stack which : {Stack::kEncoder, Stack::kDecoder}) {
     const auto& blocks = geometry.stack(which);
-    for (std::size_t i = 0; i < blocks.size(); ++i) list.add_block({which, i}, blocks[i].sparse);
+    for (std::size_t i = 0; i < blocks.size(); ++i) list.add_block({which, i}, blocks[i]);
     const std::string name = which == Stack::kEncoder ? "encoder." : "decoder.";
     if (!blocks.empty()) list.add(name + "final_layer_norm.weight", {config.d_model});
   }

@@ -3,6 +3,7 @@
 
 #include <cstdint>
 #include <functional>
+#include <optional>
 #include <string>
 #include <string_view>
 #include <vector>
@@ -67,7 +68,8 @@ inline constexpr std::string_view kTokenExpertsName = "router.token_experts";  /
 struct RequiredTensor {
   std::string name;
   std::vector<std::int64_t> shape;
-  bool integers = false;  // Else fp32, bf16 or fp16.
+  bool integers = false;            // Else fp32, bf16 or fp16.
+  std::optional<ExpertKey> expert;  // Whose wi or wo it is; nothing for the trunk.
 };
 
 using TensorVisitor = std::function<Result<void>(RequiredTensor)>;

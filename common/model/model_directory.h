@@ -3,6 +3,7 @@
 #pragma once
 
 #include <filesystem>
+#include <optional>
 #include <string>
 #include <string_view>
 #include <vector>
@@ -12,6 +13,7 @@
 #include "common/model/fingerprint.h"
 #include "common/model/geometry.h"
 #include "common/model/model_config.h"
+#include "common/model/store_manifest.h"
 #include "common/model/weight_files.h"
 
 namespace sida::model {
@@ -24,8 +26,9 @@ struct ExpertTensors {
 // Immutable after open; any thread. Every tensor that the geometry needs exists with the right shape and dtype.
 class ModelDirectory {
  public:
-  // Reads headers, the embedding and the gates (for the fingerprint). Errors: kNotFound (no such directory, no
-  // config.json, no weights), kInvalidModel (file and tensor named), kIo.
+  // Reads headers, the embedding and the gates (for the fingerprint), and the manifest of an expert store, but not its
+  // data file. Errors: kNotFound (no such directory, no config.json, no weights), kInvalidModel (file and tensor
+  // named), kIo.
   static Result<ModelDirectory> open(const std::filesystem::path& path);
 
   [[nodiscard]] const std::filesystem::path& path() const { return path_; }
@@ -40,7 +43,11 @@ class ModelDirectory {
   [[nodiscard]] const TensorInfo& tensor(std::string_view name) const;
   [[nodiscard]] const TensorInfo& embedding(Stack stack) const;
   [[nodiscard]] const TensorInfo& lm_head() const;
+  // SIDA_CHECKs that the experts are not in a store.
   [[nodiscard]] ExpertTensors expert(ExpertKey key) const;
+  // What `sida convert` wrote: the experts are in a data file of their own, and only the rest in weights(). nullptr for
+  // a directory as Hugging Face writes it.
+  [[nodiscard]] const StoreManifest* store() const { return store_ ? &*store_ : nullptr; }
   // "encoder.block.3.layer.1.mlp." of a MoE layer.
   [[nodiscard]] std::string mlp_prefix(LayerId layer) const;
   // Of all MoE layers together.
@@ -55,6 +62,7 @@ class ModelDirectory {
   Fingerprint fingerprint_{};
   std::vector<std::string> warnings_;
   WeightFiles weights_;
+  std::optional<StoreManifest> store_;
 };
 
 }  // namespace sida::model

@@ -14,7 +14,8 @@ namespace sida::model {
 namespace {
 
 tl::unexpected<Error> failed(const std::filesystem::path& path, const char* what, int error) {
-  return fail(ErrorCode::kIo, path.string() + ": " + what + ": " + std::generic_category().message(error));
+  const char* remedy = error == ENOSPC || error == EDQUOT ? "; make room and try again" : "";
+  return fail(ErrorCode::kIo, path.string() + ": " + what + ": " + std::generic_category().message(error) + remedy);
 }
 
 }  // namespace
@@ -30,19 +31,23 @@ Result<OutputFile> OutputFile::reopen(const std::filesystem::path& path, std::ui
   if (descriptor < 0) return failed(path, "cannot open", errno);
   OutputFile file(path, descriptor);
   if (::ftruncate(descriptor, static_cast<off_t>(bytes)) != 0) return failed(path, "cannot shorten", errno);
-  file.position_ = bytes;
+  file.position_ = file.written_ = file.begun_ = bytes;
   return file;
 }
 
 OutputFile::OutputFile(OutputFile&& other) noexcept
     : path_(std::move(other.path_)),
       descriptor_(std::exchange(other.descriptor_, -1)),
-      position_(std::exchange(other.position_, 0)) {}
+      position_(std::exchange(other.position_, 0)),
+      written_(std::exchange(other.written_, 0)),
+      begun_(std::exchange(other.begun_, 0)) {}
 
 OutputFile& OutputFile::operator=(OutputFile&& other) noexcept {
   std::swap(path_, other.path_);
   std::swap(descriptor_, other.descriptor_);
   std::swap(position_, other.position_);
+  std::swap(written_, other.written_);
+  std::swap(begun_, other.begun_);
   return *this;
 }
 
@@ -78,10 +83,30 @@ Result<void> OutputFile::write_at(std::uint64_t offset, std::span<const std::byt
   return {};
 }
 
+void OutputFile::write_behind() {
+  const auto range = [this](std::uint64_t from, std::uint64_t to, unsigned flags) {
+    ::sync_file_range(descriptor_, static_cast<off_t>(from), static_cast<off_t>(to - from), flags);
+  };
+  // Failures show in finish().
+  range(begun_, position_, SYNC_FILE_RANGE_WRITE);
+  range(written_, begun_, SYNC_FILE_RANGE_WAIT_BEFORE | SYNC_FILE_RANGE_WRITE | SYNC_FILE_RANGE_WAIT_AFTER);
+  ::posix_fadvise(descriptor_, static_cast<off_t>(written_), static_cast<off_t>(begun_ - written_),
+                  POSIX_FADV_DONTNEED);
+  written_ = begun_;
+  begun_ = position_;
+}
+
 Result<void> OutputFile::finish() {
   if (::fsync(descriptor_) != 0) return failed(path_, "cannot write", errno);
   if (::close(std::exchange(descriptor_, -1)) != 0) return failed(path_, "cannot close", errno);
   return {};
+}
+
+Result<void> write_text_file(const std::filesystem::path& path, std::string_view text) {
+  auto file = OutputFile::create(path);
+  if (!file) return tl::unexpected(std::move(file).error());
+  SIDA_TRY(file->append(text));
+  return file->finish();
 }
 
 }  // namespace sida::model

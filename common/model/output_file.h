@@ -35,6 +35,10 @@ class OutputFile {
   // Replaces bytes that were appended before.
   [[nodiscard]] Result<void> overwrite(std::uint64_t offset, std::string_view bytes);
 
+  // For files larger than memory: has the disk write what was appended since the last call, without waiting, and waits
+  // for what the call before began, whose bytes then leave the page cache. Call it every few dozen MiB.
+  void write_behind();
+
   // Waits until the bytes are on disk, and closes.
   [[nodiscard]] Result<void> finish();
 
@@ -45,6 +49,11 @@ class OutputFile {
   std::filesystem::path path_;
   int descriptor_ = -1;
   std::uint64_t position_ = 0;
+  std::uint64_t written_ = 0;  // By write_behind(): on disk up to here,
+  std::uint64_t begun_ = 0;    // and on the way there up to here.
 };
+
+// A new file of this text, on disk afterwards. Errors: kIo, also for an existing file.
+[[nodiscard]] Result<void> write_text_file(const std::filesystem::path& path, std::string_view text);
 
 }  // namespace sida::model

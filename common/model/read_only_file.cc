@@ -20,8 +20,16 @@ std::string reason(int error) {
 }  // namespace
 
 Result<ReadOnlyFile> ReadOnlyFile::open(const std::filesystem::path& path) {
+  return open(path, 0);
+}
+
+Result<ReadOnlyFile> ReadOnlyFile::open_direct(const std::filesystem::path& path) {
+  return open(path, O_DIRECT);
+}
+
+Result<ReadOnlyFile> ReadOnlyFile::open(const std::filesystem::path& path, int flags) {
   // O_NONBLOCK, so that a pipe in a model directory cannot hang the process.
-  const int descriptor = ::open(path.c_str(), O_RDONLY | O_CLOEXEC | O_NONBLOCK);
+  const int descriptor = ::open(path.c_str(), O_RDONLY | O_CLOEXEC | O_NONBLOCK | flags);
   if (descriptor < 0) {
     const int error = errno;
     return fail(error == ENOENT || error == ENOTDIR ? ErrorCode::kNotFound : ErrorCode::kIo,
@@ -63,6 +71,18 @@ Result<void> ReadOnlyFile::read(std::uint64_t offset, std::span<std::byte> desti
     offset += static_cast<std::uint64_t>(count);
   }
   return {};
+}
+
+void ReadOnlyFile::expect_scattered_reads() const {
+  ::posix_fadvise(descriptor_, 0, 0, POSIX_FADV_RANDOM);
+}
+
+void ReadOnlyFile::fetch(std::uint64_t offset, std::uint64_t bytes) const {
+  ::posix_fadvise(descriptor_, static_cast<off_t>(offset), static_cast<off_t>(bytes), POSIX_FADV_WILLNEED);
+}
+
+void ReadOnlyFile::forget(std::uint64_t offset, std::uint64_t bytes) const {
+  ::posix_fadvise(descriptor_, static_cast<off_t>(offset), static_cast<off_t>(bytes), POSIX_FADV_DONTNEED);
 }
 
 Result<void> ReadOnlyFile::check_size_unchanged() const {

@@ -17,6 +17,9 @@ class ReadOnlyFile {
   // Follows symbolic links (a Hugging Face cache is made of them). Errors: kNotFound, kInvalidModel (not a regular
   // file), kIo.
   static Result<ReadOnlyFile> open(const std::filesystem::path& path);
+  // The same, but reads go past the page cache: offset, length and memory of each must then be multiples of the disk's
+  // logical block (512 or 4096 bytes). kIo where the file system does not offer it.
+  static Result<ReadOnlyFile> open_direct(const std::filesystem::path& path);
 
   ReadOnlyFile(ReadOnlyFile&& other) noexcept;
   ReadOnlyFile& operator=(ReadOnlyFile&& other) noexcept;
@@ -30,10 +33,18 @@ class ReadOnlyFile {
   // Fills `destination` from byte `offset` on. Blocks on disk. Errors: kInvalidModel when the file ends before, kIo.
   [[nodiscard]] Result<void> read(std::uint64_t offset, std::span<std::byte> destination) const;
 
+  // Advice to the page cache, which may be ignored. Reads are of scattered places: do not read ahead.
+  void expect_scattered_reads() const;
+  // Begin to read these bytes. Does not wait for them.
+  void fetch(std::uint64_t offset, std::uint64_t bytes) const;
+  // These bytes are not needed again.
+  void forget(std::uint64_t offset, std::uint64_t bytes) const;
+
   // kInvalidModel when the file is no longer as long as when it was opened: somebody is still writing it.
   [[nodiscard]] Result<void> check_size_unchanged() const;
 
  private:
+  static Result<ReadOnlyFile> open(const std::filesystem::path& path, int flags);
   ReadOnlyFile(int descriptor, std::uint64_t size) : descriptor_(descriptor), size_(size) {}
   int descriptor_ = -1;
   std::uint64_t size_ = 0;

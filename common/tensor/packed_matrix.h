@@ -9,6 +9,7 @@
 #include <cstddef>
 #include <cstdint>
 #include <span>
+#include <string_view>
 
 #include "common/base/result.h"
 #include "common/tensor/dtype.h"
@@ -17,6 +18,11 @@ namespace sida {
 
 inline constexpr std::int64_t kPanelOutputsFloat32 = 32;
 inline constexpr std::int64_t kPanelOutputsBFloat16 = 64;
+
+// Names the layout above, for files that hold packed weights: a kernel family with another layout has another name.
+constexpr std::string_view packed_layout(DType dtype) {
+  return dtype == DType::kBFloat16 ? "panels-64-pairs" : "panels-32";
+}
 
 // A view of a packed [outputs, inputs] matrix; computes y[outputs] = W x[inputs]. Owns nothing; 64-byte aligned.
 struct PackedMatrix {

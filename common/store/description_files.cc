@@ -1,0 +1,68 @@
+#include "common/store/description_files.h"
+
+#include <algorithm>
+#include <array>
+#include <span>
+#include <string>
+#include <system_error>
+#include <utility>
+#include <vector>
+
+#include "common/model/output_file.h"
+#include "common/model/read_only_file.h"
+
+namespace sida::store {
+namespace {
+
+namespace fs = std::filesystem;
+
+constexpr std::array kFiles{"config.json",
+                            "generation_config.json",
+                            "tokenizer.json",
+                            "tokenizer_config.json",
+                            "special_tokens_map.json",
+                            "added_tokens.json",
+                            "spiece.model",
+                            "README.md",
+                            "LICENSE",
+                            "NOTICE"};
+constexpr const char* kPredictor = "predictor";
+
+Result<void> copy_one(const fs::path& from, const fs::path& to) {
+  constexpr std::uint64_t kPieceBytes = 1U << 20U;
+  auto source = model::ReadOnlyFile::open(from);
+  if (!source) return tl::unexpected(std::move(source).error());
+  auto copy = model::OutputFile::create(to);
+  if (!copy) return tl::unexpected(std::move(copy).error());
+  std::vector<std::byte> buffer(std::min(kPieceBytes, source->size()));
+  for (std::uint64_t done = 0; done < source->size(); done += buffer.size()) {
+    const auto piece = std::span(buffer).first(std::min<std::uint64_t>(buffer.size(), source->size() - done));
+    if (auto read = source->read(done, piece); !read) return fail_at(from.string(), std::move(read).error());
+    SIDA_TRY(copy->append(piece));
+  }
+  return copy->finish();
+}
+
+Result<void> copy_predictor(const fs::path& from, const fs::path& to) {
+  std::error_code error;
+  fs::create_directory(to, error);
+  if (error) return fail(ErrorCode::kIo, to.string() + ": cannot create: " + error.message());
+  for (const auto& entry : fs::directory_iterator(from, error)) {
+    if (entry.is_regular_file()) SIDA_TRY(copy_one(entry.path(), to / entry.path().filename()));
+  }
+  if (error) return fail(ErrorCode::kIo, from.string() + ": cannot read: " + error.message());
+  return {};
+}
+
+}  // namespace
+
+Result<void> copy_description(const fs::path& from, const fs::path& to) {
+  std::error_code ignored;
+  for (const char* file : kFiles) {
+    if (fs::exists(from / file, ignored)) SIDA_TRY(copy_one(from / file, to / file));
+  }
+  if (!fs::is_directory(from / kPredictor, ignored)) return {};
+  return copy_predictor(from / kPredictor, to / kPredictor);
+}
+
+}  // namespace sida::store
