@@ -1,5 +1,6 @@
 #include "expert-worker/expert_worker.h"
 
+#include <spdlog/spdlog.h>
 #include <unistd.h>
 
 #include <string>
@@ -23,12 +24,24 @@ struct Measured {
 
 // Reads and computes one expert, so that placement and estimates start from this machine's figures. It proves at the
 // same time that the model can be read.
-Result<Measured> measure(const model::ModelDirectory& model, SlotMemory& memory, compute::Backend& backend) {
+Result<Measured> measure(ExpertLoader loader, const SlotMemory& memory, compute::Backend& backend) {
   const SlotId slot{0};
   const TimePoint started = steady_now();
-  SIDA_TRY(ExpertLoader(model, memory).load({LayerId{0}, ExpertId{0}}, slot));
+  SIDA_TRY(loader.load({LayerId{0}, ExpertId{0}}, slot));
   const auto load_time = std::chrono::duration_cast<std::chrono::microseconds>(steady_now() - started);
   return Measured{measure_experts_per_second(backend, memory, slot, kMeasureTime), load_time};
+}
+
+// Nothing for a directory as Hugging Face writes it.
+Result<std::optional<store::StoreFile>> open_store(const model::ModelDirectory& model) {
+  if (model.store() == nullptr) return std::nullopt;
+  auto file = store::StoreFile::open(model);
+  if (!file) return tl::unexpected(std::move(file).error());
+  spdlog::info("store opened reads={} direct_gb_per_s={:.2f} buffered_gb_per_s={:.2f} experts={} bytes={}",
+               store::name(file->method()), file->rates().direct.value_or(0) / 1e9,
+               file->rates().buffered.value_or(0) / 1e9, model.store()->geometry.experts(),
+               model.store()->geometry.data_bytes());
+  return *std::move(file);
 }
 
 proto::Welcome make_welcome(const WorkerConfig& config, const model::ModelDirectory& model,
@@ -57,7 +70,7 @@ Result<std::unique_ptr<ExpertWorker>> ExpertWorker::start(const WorkerConfig& co
   const model::ModelConfig& geometry = model.config();
   const std::int32_t layers = model.geometry().moe_layers();
   if (layers == 0) return fail(ErrorCode::kInvalidModel, model.path().string() + ": the model has no experts");
-  auto dtype = model::compute_dtype(config.dtype, geometry.dtype);
+  auto dtype = model::compute_dtype(config.dtype, model);
   if (!dtype) return tl::unexpected(std::move(dtype).error());
   const ExpertShape shape{geometry.d_model, geometry.d_ff, *dtype};
   WorkerIdentity identity{.welcome = {},
@@ -65,16 +78,20 @@ Result<std::unique_ptr<ExpertWorker>> ExpertWorker::start(const WorkerConfig& co
                           .d_model = static_cast<std::uint32_t>(geometry.d_model),
                           .moe_layers = layers,
                           .experts_per_layer = static_cast<std::int32_t>(geometry.num_experts)};
-  auto plan = plan_memory(config.expert_memory_bytes, available_memory_bytes(), ExpertLoader::staging_bytes(model),
-                          shape.bytes(), identity.experts_total());
+  auto store_file = open_store(model);
+  if (!store_file) return tl::unexpected(std::move(store_file).error());
+  const std::size_t staging = ExpertLoader::staging_bytes(model, *store_file ? &**store_file : nullptr);
+  auto plan = plan_memory(config.expert_memory_bytes, available_memory_bytes(), staging, shape.slot_bytes(),
+                          identity.experts_total());
   if (!plan) return tl::unexpected(std::move(plan).error());
   auto memory = SlotMemory::reserve(shape, plan->slots);
   if (!memory) return tl::unexpected(std::move(memory).error());
   auto backend = compute::make_cpu_backend({.kernel = config.cpu_kernel, .threads = static_cast<int>(config.threads)});
   if (!backend) return tl::unexpected(std::move(backend).error());
 
-  std::unique_ptr<ExpertWorker> worker(new ExpertWorker(std::move(model), *std::move(memory)));
-  auto measured = measure(worker->model_, worker->memory_, **backend);
+  std::unique_ptr<ExpertWorker> worker(new ExpertWorker(std::move(model), *std::move(store_file), *std::move(memory)));
+  const ExpertLoader loader(worker->model_, worker->memory_, worker->store_file());
+  auto measured = measure(loader, worker->memory_, **backend);
   if (!measured) return tl::unexpected(std::move(measured).error());
   auto control = transport.serve_control(config.listen);
   if (!control) return fail_at("listen", std::move(control).error());
@@ -88,7 +105,7 @@ Result<std::unique_ptr<ExpertWorker>> ExpertWorker::start(const WorkerConfig& co
   worker->welcome_ = identity.welcome;
   worker->endpoint_ = (*control)->endpoint();
   worker->compute_ = std::make_unique<ComputeAgent>(*std::move(backend), worker->memory_, worker->events_);
-  worker->store_ = std::make_unique<StoreAgent>(ExpertLoader(worker->model_, worker->memory_), worker->events_);
+  worker->store_ = std::make_unique<StoreAgent>(loader, worker->events_);
   WorkerCore core(std::move(identity),
                   {.eviction = eviction_of(config.eviction), .first_load_time = measured->load_time}, steady_now());
   worker->link_ = std::make_unique<LinkAgent>(

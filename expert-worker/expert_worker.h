@@ -2,9 +2,11 @@
 #pragma once
 
 #include <memory>
+#include <optional>
 #include <string>
 
 #include "common/model/model_directory.h"
+#include "common/store/store_file.h"
 #include "common/transport/transport.h"
 #include "expert-worker/agents/compute_agent.h"
 #include "expert-worker/agents/link_agent.h"
@@ -29,10 +31,13 @@ class ExpertWorker {
   [[nodiscard]] const proto::Welcome& welcome() const { return welcome_; }
 
  private:
-  ExpertWorker(model::ModelDirectory model, SlotMemory memory) : model_(std::move(model)), memory_(std::move(memory)) {}
+  ExpertWorker(model::ModelDirectory model, std::optional<store::StoreFile> store, SlotMemory memory)
+      : model_(std::move(model)), store_file_(std::move(store)), memory_(std::move(memory)) {}
+  [[nodiscard]] const store::StoreFile* store_file() const { return store_file_ ? &*store_file_ : nullptr; }
 
   // In this order: what is used later in the list must outlive what uses it.
   model::ModelDirectory model_;
+  std::optional<store::StoreFile> store_file_;
   SlotMemory memory_;
   WorkerEvents events_{1024};  // The core has a handful of orders under way.
   std::unique_ptr<ComputeAgent> compute_;

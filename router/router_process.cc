@@ -14,7 +14,7 @@ namespace sida::router {
 Result<std::unique_ptr<RouterProcess>> RouterProcess::start(const RouterConfig& config,
                                                             const model::ModelDirectory& model,
                                                             transport::Transport& transport) {
-  const auto dtype = model::compute_dtype(config.dtype, model.config().dtype);
+  const auto dtype = model::compute_dtype(config.dtype, model);
   if (!dtype) return tl::unexpected(dtype.error());
   const auto capacity = expert_capacity(config.expert_capacity, model.config().expert_capacity);
   if (!capacity) return tl::unexpected(capacity.error());

@@ -5,8 +5,9 @@
 namespace sida::worker {
 
 Result<bool> ExpertLoader::step(ExpertLoad& load) {
+  if (store_ != nullptr) return store_->read_next(load.key_, load.block_, memory_.slot(load.slot_));
   const model::ExpertTensors tensors = model_.expert(load.key_);
-  switch (load.steps_done_++) {
+  switch (load.matrices_done_++) {
     case 0:
       SIDA_TRY(load_matrix(*tensors.wi, memory_.wi(load.slot_)));
       return false;
@@ -35,7 +36,8 @@ Result<void> ExpertLoader::load_matrix(const model::TensorInfo& tensor, std::spa
   return {};
 }
 
-std::size_t ExpertLoader::staging_bytes(const model::ModelDirectory& model) {
+std::size_t ExpertLoader::staging_bytes(const model::ModelDirectory& model, const store::StoreFile* store) {
+  if (store != nullptr) return store->cache_bytes();
   if (model.geometry().moe_layers() == 0) return 0;
   const model::ExpertTensors first = model.expert({LayerId{0}, ExpertId{0}});
   return std::max(first.wi->bytes, first.wo->bytes);

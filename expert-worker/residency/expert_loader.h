@@ -1,9 +1,10 @@
-// Reads one expert from the model directory and packs it into a slot.
+// Brings one expert into a slot: reads its block from the store, or reads and packs its tensors.
 #pragma once
 
 #include <vector>
 
 #include "common/model/model_directory.h"
+#include "common/store/store_file.h"
 #include "expert-worker/residency/slot_memory.h"
 
 namespace sida::worker {
@@ -21,34 +22,40 @@ class ExpertLoad {
 
   ExpertKey key_;
   SlotId slot_;
-  std::uint32_t steps_done_ = 0;
+  std::uint32_t matrices_done_ = 0;  // Without a store.
+  store::BlockRead block_;           // With one.
 };
 
 // One thread. Any number of loads may be under way, each into a slot of its own; whoever owns them decides before every
 // step which one goes on, so that a demanded expert need not wait for the rest of another.
 class ExpertLoader {
  public:
-  // Both outlive the loader.
-  ExpertLoader(const model::ModelDirectory& model, SlotMemory& memory) : model_(model), memory_(memory) {}
+  // All outlive the loader. `store`: of that model, if it has one; the slots are then of its type. nullptr: it has
+  // none.
+  ExpertLoader(const model::ModelDirectory& model, SlotMemory& memory, const store::StoreFile* store = nullptr)
+      : model_(model), memory_(memory), store_(store) {}
 
   // Does not touch the disk. SIDA_CHECKs in step() that the model has such an expert.
   [[nodiscard]] ExpertLoad begin(ExpertKey key, SlotId slot) const { return {key, slot}; }
 
-  // Reads a piece of the expert: one matrix. True once the slot holds all of it; no further step then. Blocks on the
-  // disk. Errors name file and tensor: kIo, kInvalidModel; the load is then over, and the slot's bytes are undefined.
+  // Reads a piece of the expert: store::kReadBytes of a store, else one matrix. True once the slot holds all of it and,
+  // of a store, its checksum is right; no further step then. Blocks on the disk.
+  // Errors name file and expert, kIo or kInvalidModel; the load is then over, and the slot's bytes are undefined.
   Result<bool> step(ExpertLoad& load);
 
   // All steps at once.
   Result<void> load(ExpertKey key, SlotId slot);
 
-  // Bytes that a step keeps for reading: the larger stored matrix of an expert. Part of the memory budget.
-  static std::size_t staging_bytes(const model::ModelDirectory& model);
+  // Bytes that reading takes besides the slot, a part of the memory budget: the larger stored matrix of an expert, or
+  // what a store's reads keep in the page cache.
+  static std::size_t staging_bytes(const model::ModelDirectory& model, const store::StoreFile* store = nullptr);
 
  private:
   Result<void> load_matrix(const model::TensorInfo& tensor, std::span<std::byte> destination);
 
   const model::ModelDirectory& model_;
   SlotMemory& memory_;
+  const store::StoreFile* store_;
   std::vector<std::byte> staging_;
 };
 

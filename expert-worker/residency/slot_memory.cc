@@ -12,7 +12,7 @@
 namespace sida::worker {
 
 Result<SlotMemory> SlotMemory::reserve(const ExpertShape& shape, std::uint32_t slots) {
-  const auto bytes = checked_mul(shape.bytes(), slots);
+  const auto bytes = checked_mul(shape.slot_bytes(), slots);
   if (!bytes || *bytes == 0) return fail(ErrorCode::kInvalidArgument, "expert memory holds no expert");
   void* data = mmap(nullptr, *bytes, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0);
   if (data == MAP_FAILED) {

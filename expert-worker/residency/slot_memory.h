@@ -6,6 +6,7 @@
 #include <span>
 
 #include "common/base/result.h"
+#include "common/model/store_manifest.h"
 #include "common/tensor/packed_matrix.h"
 #include "expert-worker/residency/slot_table.h"
 
@@ -20,6 +21,10 @@ struct ExpertShape {
   [[nodiscard]] std::size_t wi_bytes() const { return packed_bytes(d_ff, d_model, dtype); }
   [[nodiscard]] std::size_t wo_bytes() const { return packed_bytes(d_model, d_ff, dtype); }
   [[nodiscard]] std::size_t bytes() const { return wi_bytes() + wo_bytes(); }  // A multiple of 64.
+  // Of a slot: whole pages, as blocks of a store are, so that direct reads go straight into it.
+  [[nodiscard]] std::size_t slot_bytes() const {
+    return (bytes() + model::kStoreAlignment - 1) / model::kStoreAlignment * model::kStoreAlignment;
+  }
 };
 
 // Any thread may ask for any slot; who writes and who reads it when is decided by SlotTable.
@@ -33,6 +38,8 @@ class SlotMemory {
 
   [[nodiscard]] std::span<std::byte> wi(SlotId slot) const { return {at(slot), shape_.wi_bytes()}; }
   [[nodiscard]] std::span<std::byte> wo(SlotId slot) const { return {at(slot) + shape_.wi_bytes(), shape_.wo_bytes()}; }
+  // All of the slot: wi, wo, and padding. Aligned to model::kStoreAlignment.
+  [[nodiscard]] std::span<std::byte> slot(SlotId slot) const { return {at(slot), shape_.slot_bytes()}; }
   // Valid while the slot holds an expert.
   [[nodiscard]] PackedFfn expert(SlotId slot) const;
   [[nodiscard]] const ExpertShape& shape() const { return shape_; }
@@ -40,8 +47,8 @@ class SlotMemory {
  private:
   SlotMemory(const ExpertShape& shape, std::uint32_t slots, std::byte* data)
       : shape_(shape), slots_(slots), data_(data) {}
-  [[nodiscard]] std::byte* at(SlotId slot) const { return data_ + slot.value * shape_.bytes(); }
-  [[nodiscard]] std::size_t mapped_bytes() const { return slots_ * shape_.bytes(); }
+  [[nodiscard]] std::byte* at(SlotId slot) const { return data_ + slot.value * shape_.slot_bytes(); }
+  [[nodiscard]] std::size_t mapped_bytes() const { return slots_ * shape_.slot_bytes(); }
 
   ExpertShape shape_;
   std::uint32_t slots_;

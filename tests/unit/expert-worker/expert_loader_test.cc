@@ -4,9 +4,10 @@
 #include <gtest/gtest.h>
 
 #include <algorithm>
+#include <fstream>
 
 #include "tests/support/temporary_directory.h"
-#include "tests/support/tiny_model.h"
+#include "tests/support/tiny_store.h"
 
 namespace sida::worker {
 namespace {
@@ -47,6 +48,34 @@ TEST_F(ExpertLoaderTest, ALoadMayPauseForAnother) {
   ASSERT_TRUE(loader.load(prefetched, SlotId{2}));
   EXPECT_TRUE(same(SlotId{0}, SlotId{2}));
   EXPECT_FALSE(same(SlotId{1}, SlotId{2}));
+}
+
+TEST_F(ExpertLoaderTest, AStoreGivesTheBytesOfTheModelThatItWasMadeFrom) {
+  test::write_store(directory_.path() / "model", directory_.path() / "store");
+  const auto stored = model::ModelDirectory::open(directory_.path() / "store").value();
+  const auto file = store::StoreFile::open(stored);
+  ASSERT_TRUE(file);
+  for (const ExpertKey key : {ExpertKey{LayerId{0}, ExpertId{1}}, ExpertKey{LayerId{2}, ExpertId{2}}}) {
+    ASSERT_TRUE(ExpertLoader(model_, *memory_).load(key, SlotId{0}));
+    ASSERT_TRUE(ExpertLoader(stored, *memory_, &*file).load(key, SlotId{1}));
+    EXPECT_TRUE(same(SlotId{0}, SlotId{1}));
+  }
+}
+
+TEST_F(ExpertLoaderTest, ADamagedBlockFailsTheLoad) {
+  test::write_store(directory_.path() / "model", directory_.path() / "store");
+  const auto stored = model::ModelDirectory::open(directory_.path() / "store").value();
+  std::fstream data(directory_.path() / "store" / model::kStoreDataFile, std::ios::in | std::ios::out);
+  data.seekp(static_cast<std::streamoff>(stored.store()->geometry.stride_bytes()));
+  data.put('x');
+  data.close();
+  const auto file = store::StoreFile::open(stored);
+  ASSERT_TRUE(file);
+  ExpertLoader loader(stored, *memory_, &*file);
+  ASSERT_TRUE(loader.load({LayerId{0}, ExpertId{0}}, SlotId{0}));
+  const auto damaged = loader.load({LayerId{0}, ExpertId{1}}, SlotId{0});
+  ASSERT_FALSE(damaged);
+  EXPECT_EQ(damaged.error().code, ErrorCode::kInvalidModel);
 }
 
 TEST_F(ExpertLoaderTest, AFileCutShortFailsTheLoadAndNamesFileAndTensor) {
