@@ -1,12 +1,16 @@
 // `sida check`: looks a model directory and its predictor over without starting anything.
 #include <cstdio>
+#include <cstdlib>
 #include <filesystem>
+#include <memory>
 #include <nlohmann/json.hpp>
 
 #include "cli/generate_output.h"
+#include "cli/progress.h"
 #include "cli/verbs.h"
 #include "common/config/configure.h"
 #include "common/model/model_directory.h"
+#include "common/store/store_file.h"
 #include "common/tokenizer/tokenizer.h"
 #include "predictor/hash/predictor_directory.h"
 
@@ -27,7 +31,57 @@ Result<nlohmann::json> look_predictor_over(const model::ModelDirectory& model, c
   return nlohmann::json((*opened)->info().kind);
 }
 
-Result<nlohmann::json> look_over(const std::string& directory, const std::string& predictor) {
+// Every block against its checksum.
+Result<void> compare_blocks(const store::StoreFile& file, const model::StoreGeometry& geometry) {
+  const std::unique_ptr<std::byte, decltype(&std::free)> memory(
+      static_cast<std::byte*>(std::aligned_alloc(model::kStoreAlignment, geometry.stride_bytes())), &std::free);
+  if (memory == nullptr) {
+    return fail(ErrorCode::kIo, "no memory for a block");
+  }
+  Progress progress("check");
+  for (std::uint64_t index = 0; index < geometry.experts(); ++index) {
+    store::BlockRead read;
+    Result<bool> whole = false;
+    while (whole && !*whole) {
+      whole = file.read_next(geometry.key(index), read, {memory.get(), geometry.stride_bytes()});
+    }
+    if (!whole) {
+      return tl::unexpected<Error>(whole.error());
+    }
+    progress.show_bytes((index + 1) * geometry.stride_bytes(), geometry.data_bytes());
+  }
+  return {};
+}
+
+// How the experts are stored; null for a directory as Hugging Face writes it.
+Result<nlohmann::json> look_store_over(const model::ModelDirectory& model, bool blocks) {
+  if (model.store() == nullptr) {
+    return nlohmann::json();
+  }
+  const model::StoreManifest& manifest = *model.store();
+  const auto tokenizer = tokenizer::fingerprint(model.path());
+  if (!tokenizer) {
+    return tl::unexpected<Error>(tokenizer.error());
+  }
+  if (*tokenizer != manifest.tokenizer) {
+    return fail(ErrorCode::kInvalidModel,
+                model.path().string() + ": the tokenizer is not the one that the store was made with; make the store " +
+                    "again with 'sida convert'");
+  }
+  const auto file = store::StoreFile::open(model);
+  if (!file) {
+    return tl::unexpected<Error>(file.error());
+  }
+  if (blocks) {
+    SIDA_TRY(compare_blocks(*file, manifest.geometry));
+  }
+  return nlohmann::json{
+      {"dtype", name(manifest.geometry.dtype)},         {"blocks", manifest.geometry.experts()},
+      {"block_bytes", manifest.geometry.block_bytes()}, {"data_bytes", manifest.geometry.data_bytes()},
+      {"reads", store::name(file->method())},           {"blocks_compared", blocks}};
+}
+
+Result<nlohmann::json> look_over(const std::string& directory, const std::string& predictor, bool blocks) {
   const auto opened = model::ModelDirectory::open(directory);
   if (!opened) {
     // A directory that is not there is as good as an invalid one: exit code 3.
@@ -43,7 +97,12 @@ Result<nlohmann::json> look_over(const std::string& directory, const std::string
   if (!hash_function) {
     return tl::unexpected<Error>(hash_function.error());
   }
+  const auto store = look_store_over(*opened, blocks);
+  if (!store) {
+    return tl::unexpected<Error>(store.error());
+  }
   return nlohmann::json{{"model", directory},
+                        {"store", *store},
                         {"predictor", *hash_function},
                         {"fingerprint", model::to_hex(opened->fingerprint())},
                         {"dtype", name(config.dtype)},
@@ -78,6 +137,7 @@ void print_text(const nlohmann::json& found) {
 int check(const Arguments& arguments) {
   std::string model;
   std::string predictor;
+  bool blocks = false;
   bool json = false;
   config::Schema schema(
       "sida check",
@@ -86,12 +146,13 @@ int check(const Arguments& arguments) {
   schema.text("model", model, "model directory").placeholder("DIR").required();
   schema.text("predictor", predictor, "predictor directory, or none; default: the model's own, if it has one")
       .placeholder("DIR");
+  schema.toggle("blocks", blocks, "also compare every block of an expert store with its checksum");
   schema.toggle("json", json, "print one JSON object");
   schema.example("sida check --model models/demo");
   if (const auto exit_code = config::configure(schema, arguments)) {
     return *exit_code;
   }
-  const auto found = look_over(model, predictor);
+  const auto found = look_over(model, predictor, blocks);
   if (!found) {
     return report(found.error());
   }

@@ -22,6 +22,7 @@ constexpr std::array kVerbs{
     Verb{"trace", trace, "record what the gates decide about texts"},
     Verb{"evaluate", evaluate, "measure hash functions and routing modes on a trace"},
     Verb{"bench", bench, "measure this machine and what sida makes of it"},
+    Verb{"convert", convert, "write an expert store from a model directory"},
     Verb{"make-model", make_model, "write a model of random weights"},
     Verb{"train", train, "learn a hash function from recorded routes"},
     Verb{"check", check, "look a model directory over"},

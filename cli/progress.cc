@@ -2,6 +2,7 @@
 
 #include <unistd.h>
 
+#include <array>
 #include <cstdio>
 #include <utility>
 
@@ -28,6 +29,24 @@ std::string progress_line(const ProgressState& state) {
   return line;
 }
 
+std::string byte_progress_line(const ByteProgress& state) {
+  const auto gigabytes = [](double bytes, int digits) {
+    std::array<char, 32> text{};
+    std::snprintf(text.data(), text.size(), "%.*f", digits, bytes / 1e9);
+    return std::string(text.data());
+  };
+  std::string line =
+      gigabytes(static_cast<double>(state.done), 1) + " of " + gigabytes(static_cast<double>(state.total), 1) + " GB";
+  if (state.elapsed.count() <= 0 || state.done <= state.before) return line;
+  const double rate = static_cast<double>(state.done - state.before) / state.elapsed.count();
+  line += ", " + gigabytes(rate, 2) + " GB/s";
+  if (state.done < state.total) {
+    line += ", " + short_duration(std::chrono::duration<double>(static_cast<double>(state.total - state.done) / rate)) +
+            " left";
+  }
+  return line;
+}
+
 Progress::Progress(std::string name)
     : name_(std::move(name)),
       terminal_(::isatty(STDERR_FILENO) != 0),
@@ -38,13 +57,30 @@ Progress::~Progress() {
   if (line_open_) std::fputs("\n", stderr);
 }
 
-void Progress::show(ProgressState state) {
+bool Progress::due() {
   const TimePoint now = steady_now();
-  if (now < next_) return;
+  if (now < next_) return false;
   next_ = now + (terminal_ ? std::chrono::milliseconds(250) : std::chrono::milliseconds(10'000));
-  state.elapsed = now - started_;
-  std::fprintf(stderr, terminal_ ? "\r%s: %s\033[K" : "%s: %s\n", name_.c_str(), progress_line(state).c_str());
+  return true;
+}
+
+void Progress::write(const std::string& line) {
+  std::fprintf(stderr, terminal_ ? "\r%s: %s\033[K" : "%s: %s\n", name_.c_str(), line.c_str());
   line_open_ = terminal_;
+}
+
+void Progress::show(ProgressState state) {
+  if (!due()) return;
+  state.elapsed = elapsed();
+  write(progress_line(state));
+}
+
+void Progress::show_bytes(std::uint64_t done, std::uint64_t total) {
+  if (!bytes_before_) {
+    bytes_before_ = done;
+    started_ = steady_now();
+  }
+  if (due()) write(byte_progress_line({.done = done, .total = total, .before = *bytes_before_, .elapsed = elapsed()}));
 }
 
 }  // namespace sida::cli

@@ -2,6 +2,7 @@
 #pragma once
 
 #include <cstdint>
+#include <optional>
 #include <string>
 
 #include "common/runtime/clock.h"
@@ -20,6 +21,17 @@ struct ProgressState {
 // "120 of 2000 sequences, 35200 tokens, 5412 tokens/s, 1 min 20 s left".
 std::string progress_line(const ProgressState& state);
 
+// Of a run that writes a file.
+struct ByteProgress {
+  std::uint64_t done = 0;
+  std::uint64_t total = 0;
+  std::uint64_t before = 0;                  // Done by an earlier run.
+  std::chrono::duration<double> elapsed{0};  // For what was done since.
+};
+
+// "3.2 of 29.4 GB, 0.45 GB/s, 58 s left".
+std::string byte_progress_line(const ByteProgress& state);
+
 // "45 s", "3 min 20 s", "2 h 5 min".
 std::string short_duration(std::chrono::duration<double> duration);
 
@@ -33,14 +45,21 @@ class Progress {
 
   // Shows at most four times a second.
   void show(ProgressState state);
+  // Of a run that writes a file. The first call tells what an earlier run had done.
+  void show_bytes(std::uint64_t done, std::uint64_t total);
   [[nodiscard]] std::chrono::duration<double> elapsed() const { return steady_now() - started_; }
 
  private:
+  // Whether it is time for another line; the next one is then due later.
+  bool due();
+  void write(const std::string& line);
+
   std::string name_;
   bool terminal_;
   TimePoint started_;
   TimePoint next_;
   bool line_open_ = false;
+  std::optional<std::uint64_t> bytes_before_;
 };
 
 }  // namespace sida::cli

@@ -17,6 +17,7 @@ int score(const Arguments& arguments);
 int trace(const Arguments& arguments);
 int evaluate(const Arguments& arguments);
 int bench(const Arguments& arguments);
+int convert(const Arguments& arguments);
 int make_model(const Arguments& arguments);
 int train(const Arguments& arguments);
 int check(const Arguments& arguments);

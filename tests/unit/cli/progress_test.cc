@@ -11,6 +11,16 @@ TEST(Progress, TellsSpeedAndTimeLeft) {
   EXPECT_EQ(progress_line({.done = 0, .total = 12}), "0 of 12 sequences, 0 tokens");
 }
 
+TEST(Progress, TellsTheRateOfThisRunAlone) {
+  EXPECT_EQ(byte_progress_line({.done = 3'200'000'000,
+                                .total = 29'400'000'000,
+                                .before = 1'200'000'000,
+                                .elapsed = std::chrono::seconds(4)}),
+            "3.2 of 29.4 GB, 0.50 GB/s, 52 s left");
+  EXPECT_EQ(byte_progress_line({.done = 1'200'000'000, .total = 2'000'000'000, .before = 1'200'000'000}),
+            "1.2 of 2.0 GB");
+}
+
 TEST(Progress, DurationsAreShort) {
   EXPECT_EQ(short_duration(std::chrono::milliseconds(59'400)), "59 s");
   EXPECT_EQ(short_duration(std::chrono::seconds(200)), "3 min 20 s");
