@@ -80,10 +80,12 @@ class Process:
 class Cluster:
     """`with Cluster(model, workers=2) as cluster: cluster.complete([3, 4, 1])`."""
 
-    def __init__(self, model, workers=2, predictor=None, worker_flags=(), router_flags=(), predictor_command=None):
+    def __init__(self, model, workers=2, predictor=None, worker_flags=(), router_flags=(), predictor_command=None,
+                 worker_models=None):
         self.model = str(model)
         self.folder = pathlib.Path(tempfile.mkdtemp(prefix="sida-"))
         self.worker_count = workers
+        self.worker_models = worker_models or [self.model] * workers  # Copies of one model, one for each worker.
         self.predictor_directory = predictor
         self.predictor_command = predictor_command  # Another program: from its endpoint to its command line.
         self.worker_flags = list(worker_flags)
@@ -107,8 +109,8 @@ class Cluster:
         for index in range(self.worker_count):
             name = f"worker-{index}"
             self.workers.append(
-                Process(name, [PROGRAMS / "sida-expert-worker", "--listen", self.endpoint(name), "--model", self.model,
-                               "--name", name, *self.worker_flags]))
+                Process(name, [PROGRAMS / "sida-expert-worker", "--listen", self.endpoint(name), "--name", name,
+                               "--model", self.worker_models[index], *self.worker_flags]))
         router = [PROGRAMS / "sida-router", "--model", self.model, "--port", "0", "--admin-port", "0"]
         for worker in self.workers:
             router += ["--worker", f"{worker.name}={self.endpoint(worker.name)}"]
