@@ -19,6 +19,13 @@ class Batch:
     task: str
     source: torch.Tensor  # [B, S] int64
     target: torch.Tensor  # [B, T] int64
+    soft: torch.Tensor | None = None  # [B, K] float32: how likely each of `kinds` is as the first token of the target
+    kinds: torch.Tensor | None = None  # [K] int64
+
+    def move_to(self, device: str) -> None:
+        self.source, self.target = self.source.to(device), self.target.to(device)
+        if self.soft is not None:
+            self.soft, self.kinds = self.soft.to(device), self.kinds.to(device)
 
     def tokens(self) -> int:
         return int((self.source != 0).sum() + (self.target != 0).sum())
@@ -31,6 +38,7 @@ class Texts:
         stored = np.load(path)
         self.ids, self.offsets = stored["ids"], stored["offsets"]
         self.answers = stored["answers"] if "answers" in stored else None
+        self.soft, self.kinds = (stored[n] if n in stored else None for n in ("soft", "kinds"))
         self.lengths = np.diff(self.offsets)
 
     def __len__(self) -> int:
@@ -138,7 +146,10 @@ class Stream:
                 source, target = self.blotted(ids, rng), np.array([self.texts[file].answers[index], END])
             sources.append(source)
             targets.append(target)
-        return Batch(self.task, padded(sources), padded(targets))
+        if self.texts[0].soft is None:
+            return Batch(self.task, padded(sources), padded(targets))
+        soft = torch.from_numpy(np.stack([self.texts[file].soft[index] for file, index in chosen]))
+        return Batch(self.task, padded(sources), padded(targets), soft, torch.from_numpy(self.texts[0].kinds))
 
     def blotted(self, ids: np.ndarray, rng: np.random.Generator) -> np.ndarray:
         """Regularisation: replaces a share of the tokens by the unknown token."""
@@ -161,7 +172,7 @@ def training_streams(data: Path, hider: SpanHider, seed: int, scale: float) -> d
         "short": Stream("short", [load("short")], size(4096), seed, blot=0.1),
         "pair": Stream("pair", [load("pair"), load("pair_negative")], size(4096), seed, blot=0.03),
         "match": Stream("match", [load("match"), load("match_negative")], size(4096), seed),
-        "long": Stream("long", [load("long")], size(4096), seed, blot=0.35),
+        "long": Stream("long", [load("long"), load("long_mixed")], size(4096), seed, blot=0.35),
         "dictionary": Stream("dictionary", [load("dictionary")], size(3072), seed, hider),
         "bible": Stream("bible", [load("bible")], size(3072), seed, hider),
     }

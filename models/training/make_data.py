@@ -7,8 +7,9 @@ from pathlib import Path
 import numpy as np
 
 import tasks
-from corpus import read_bible, read_wordnet
+from corpus import BOOK_KINDS, read_bible, read_wordnet
 from make_tokenizer import check_answers, make_tokenizer
+from soft_answers import soft_examples
 
 SPLITS = ("train", "valid", "test")
 
@@ -37,10 +38,12 @@ def pack(sequences: list[list[int]]) -> tuple[np.ndarray, np.ndarray]:
     return np.concatenate([np.array(s, dtype=np.int16) for s in sequences]), np.concatenate([[0], np.cumsum(lengths)])
 
 
-def save_examples(path: Path, examples: list[tasks.Example], encoder: Encoder) -> None:
+def save_examples(path: Path, examples: list[tasks.Example], encoder: Encoder, soft: np.ndarray | None = None) -> None:
+    """`soft`: [examples, kinds of books], how likely each kind is; saved with the kinds' tokens."""
     ids, offsets = pack(encoder.ids([e.prompt for e in examples]))
     answers = np.array([a[0] for a in encoder.ids([e.answer for e in examples])], dtype=np.int16)
-    np.savez(path.with_suffix(".npz"), ids=ids, offsets=offsets, answers=answers)
+    more = {} if soft is None else {"soft": soft, "kinds": np.array([a[0] for a in encoder.ids(list(BOOK_KINDS))])}
+    np.savez(path.with_suffix(".npz"), ids=ids, offsets=offsets, answers=answers, **more)
     with path.with_suffix(".jsonl").open("w") as lines:
         for e in examples:
             lines.write(json.dumps({"prompt": e.prompt, "answer": e.answer, "kind": e.kind}) + "\n")
@@ -57,13 +60,23 @@ def save_match(entries, encoder: Encoder, out: Path, seed: int) -> None:
         save_examples(out / name, examples, encoder)
 
 
+def save_long(chapters, encoder: Encoder, out: Path, split: str, seed: int) -> int:
+    if split != "train":
+        examples = tasks.long_examples(chapters, encoder.length, seed, rounds=1)
+        save_examples(out / f"long_{split}", examples, encoder)
+        return len(examples)
+    made = soft_examples(chapters, encoder.length, seed, rounds=6)
+    for name, (examples, soft) in zip(("long_train", "long_mixed_train"), made):
+        save_examples(out / name, examples, encoder, soft)
+    return len(made[0][0])
+
+
 def write_split(split: str, entries, chapters, encoder: Encoder, out: Path, seed: int) -> dict:
     entries = [e for e in entries if e.split == split]
     chapters = [c for c in chapters if c.split == split]
     train = split == "train"
     short = tasks.short_examples(entries)
     positives, negatives = tasks.pair_examples(entries, seed, tasks.NEGATIVES_PER_SENTENCE if train else 1)
-    long = tasks.long_examples(chapters, encoder.length, seed, rounds=6 if train else 1)
     dictionary, bible = tasks.infill_texts(entries, chapters, encoder.length, seed)
     if not train:
         positives, negatives = positives + negatives, []
@@ -73,10 +86,10 @@ def write_split(split: str, entries, chapters, encoder: Encoder, out: Path, seed
         save_examples(out / f"pair_negative_{split}", negatives, encoder)
     if train:
         save_match(entries, encoder, out, seed)
-    save_examples(out / f"long_{split}", long, encoder)
+    long = save_long(chapters, encoder, out, split, seed)
     save_texts(out / f"dictionary_{split}", dictionary, encoder)
     save_texts(out / f"bible_{split}", bible, encoder)
-    return {"short": len(short), "pair": len(positives) + len(negatives), "long": len(long),
+    return {"short": len(short), "pair": len(positives) + len(negatives), "long": long,
             "dictionary": len(dictionary), "bible": len(bible)}
 
 

@@ -166,6 +166,27 @@ def long_examples(chapters: list[Chapter], length_of, seed: int, rounds: int) ->
             for p in passages(c, 198, 490, length_of, rng)]
 
 
+def mixed_examples(chapters: list[Chapter], length_of, seed: int, count: int) -> list[Example]:
+    """Passages for training only, of 100 to 490 tokens: runs of one to four verses from anywhere in one kind of book. There
+    are few chapters, and whole passages of them are soon known by heart; these are never the same twice."""
+    rng, made = random.Random(seed), []
+    of_kind: dict[str, list[Chapter]] = {}
+    for chapter in chapters:
+        of_kind.setdefault(chapter.kind, []).append(chapter)
+    while len(made) < count:
+        kind, target = rng.choice(chapters).kind, rng.randint(100, 490)
+        verses, length = [], 0
+        while length < target:
+            chapter = rng.choice(of_kind[kind])
+            begin = rng.randrange(len(chapter.verses))
+            for verse in chapter.verses[begin:begin + rng.randint(1, 4)]:
+                verses.append(verse)
+                length += length_of(verse)
+        if length <= 490:
+            made.append(Example(long_prompt(" ".join(verses)), kind))
+    return made
+
+
 def infill_texts(entries: list[Entry], chapters: list[Chapter], length_of, seed: int) -> tuple[list[str], list[str]]:
     """Text to hide spans of: dictionary entries, and verses of the Bible in runs of 24 to 100 tokens."""
     rng = random.Random(seed)

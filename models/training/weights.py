@@ -1,6 +1,7 @@
 """Translates between the training module's tensors and Hugging Face's names, and writes a model directory."""
 
 import json
+from dataclasses import replace
 from pathlib import Path
 
 import torch
@@ -95,3 +96,23 @@ def load_model(directory: Path) -> SwitchModel:
     model = SwitchModel(geometry)
     model.load_state_dict(from_hugging_face(load_file(directory / "model.safetensors"), geometry))
     return model.eval()
+
+
+def widened(model: SwitchModel, experts: int, seed: int) -> SwitchModel:
+    """The same model with several copies of each expert, to be trained on until they differ ("sparse upcycling", Komatsuzaki
+    et al. 2023, from experts instead of dense layers). Copies of a gate's row are moved apart by half its size at random,
+    which shares an expert's tokens out among its copies."""
+    before = model.geometry.num_experts
+    assert experts % before == 0, f"{experts} experts are not a multiple of {before}"
+    torch.manual_seed(seed)
+    wide = SwitchModel(replace(model.geometry, num_experts=experts))
+    state = {name: tensor.repeat(experts // before, *[1] * (tensor.dim() - 1)) if is_of_experts(name, tensor) else tensor
+             for name, tensor in model.state_dict().items()}
+    for name in [n for n in state if n.endswith("mlp.gate")]:
+        state[name] = state[name] + torch.randn_like(state[name]) * state[name].std() / 2
+    wide.load_state_dict(state)
+    return wide
+
+
+def is_of_experts(name: str, tensor: torch.Tensor) -> bool:
+    return name.endswith("mlp.gate") or (name.endswith(("mlp.wi", "mlp.wo")) and tensor.dim() == 3)
