@@ -9,5 +9,6 @@ namespace sida::bench {
 using Arguments = std::vector<std::string>;
 
 int kernel(const Arguments& arguments);
+int transport(const Arguments& arguments);
 
 }  // namespace sida::bench

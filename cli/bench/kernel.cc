@@ -1,10 +1,10 @@
 // `sida bench kernel`: sida's CPU kernels beside memory bandwidth, register peak and LibTorch.
 #include <algorithm>
 #include <cstdio>
-#include <fstream>
 #include <utility>
 
 #include "cli/bench/bench_verbs.h"
+#include "cli/bench/json_file.h"
 #include "cli/bench/kernel_report.h"
 #include "common/compute/backend.h"
 #include "common/config/configure.h"
@@ -86,12 +86,7 @@ Result<void> report(const KernelOptions& o) {
   const auto run = measure(o);
   if (!run) return tl::unexpected(run.error());
   const nlohmann::json json = kernel_json(*run);
-  if (!o.json_file.empty()) {
-    std::ofstream file(o.json_file, std::ios::binary);
-    file << json.dump(2) << "\n";
-    file.close();
-    if (!file) return fail(ErrorCode::kIo, o.json_file + ": cannot be written");
-  }
+  SIDA_TRY(write_json_file(o.json_file, json));
   std::fputs(kernel_markdown(json).c_str(), stdout);
   return {};
 }

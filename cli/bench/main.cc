@@ -17,6 +17,7 @@ struct Verb {
 
 constexpr std::array kVerbs{
     Verb{"kernel", kernel, "linear layers and experts beside memory bandwidth, register peak and LibTorch"},
+    Verb{"transport", transport, "round trips of rows over every kind of tensor channel"},
 };
 
 void print_help() {

@@ -60,6 +60,36 @@ class Kernel(unittest.TestCase):
         self.assertNotIn("bf16", done.stdout)
 
 
+class Transport(unittest.TestCase):
+    @classmethod
+    def setUpClass(cls):
+        with tempfile.TemporaryDirectory() as folder:
+            out = pathlib.Path(folder) / "transport.json"
+            cls.done = run("bench", "transport", "--rows", "1,512", "--rounds", "1", "--trips", "5", "--json", out)
+            assert cls.done.returncode == 0, cls.done.stderr
+            cls.report = json.loads(out.read_text())
+
+    def test_every_channel_is_there_once_per_number_of_rows(self):
+        found = sorted((point["channel"], point["rows"], point["payload_bytes"]) for point in self.report["points"])
+        self.assertEqual(found, sorted((channel, rows, rows * 1536) for channel in ("in-process", "ipc", "tcp")
+                                       for rows in (1, 512)))
+
+    def test_figures_agree_with_each_other(self):
+        self.assertGreater(self.report["limits"]["wake_us"], 0)
+        for point in self.report["points"]:
+            times = point["round_trip_us"]
+            self.assertLessEqual(times["p50"], times["p95"])
+            self.assertLessEqual(times["p95"], times["p99"])
+            rate = 2 * point["payload_bytes"] / times["p50"] / 1e3
+            self.assertAlmostEqual(point["gb_per_s"], rate, delta=0.01 * rate + 0.001)
+            share = point["gb_per_s"] / self.report["limits"]["copy_gb_per_s"]
+            self.assertAlmostEqual(point["share_of_copy"], share, delta=0.01 * share + 0.001)
+
+    def test_markdown_tells_every_point(self):
+        self.assertEqual(sum(line.startswith(("| in-process", "| ipc", "| tcp")) for line in self.done.stdout.splitlines()),
+                         len(self.report["points"]))
+
+
 class Refusals(unittest.TestCase):
     def expect(self, code, words, message):
         done = run("bench", *words)
