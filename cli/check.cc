@@ -4,6 +4,7 @@
 #include <filesystem>
 #include <memory>
 #include <nlohmann/json.hpp>
+#include <optional>
 
 #include "cli/generate_output.h"
 #include "cli/progress.h"
@@ -53,6 +54,11 @@ Result<void> compare_blocks(const store::StoreFile& file, const model::StoreGeom
   return {};
 }
 
+// Null for what was not measured.
+nlohmann::json rate(std::optional<double> bytes_per_second) {
+  return bytes_per_second ? nlohmann::json(*bytes_per_second / 1e9) : nlohmann::json();
+}
+
 // How the experts are stored; null for a directory as Hugging Face writes it.
 Result<nlohmann::json> look_store_over(const model::ModelDirectory& model, bool blocks) {
   if (model.store() == nullptr) {
@@ -75,10 +81,14 @@ Result<nlohmann::json> look_store_over(const model::ModelDirectory& model, bool 
   if (blocks) {
     SIDA_TRY(compare_blocks(*file, manifest.geometry));
   }
-  return nlohmann::json{
-      {"dtype", name(manifest.geometry.dtype)},         {"blocks", manifest.geometry.experts()},
-      {"block_bytes", manifest.geometry.block_bytes()}, {"data_bytes", manifest.geometry.data_bytes()},
-      {"reads", store::name(file->method())},           {"blocks_compared", blocks}};
+  return nlohmann::json{{"dtype", name(manifest.geometry.dtype)},
+                        {"blocks", manifest.geometry.experts()},
+                        {"block_bytes", manifest.geometry.block_bytes()},
+                        {"data_bytes", manifest.geometry.data_bytes()},
+                        {"reads", store::name(file->method())},
+                        {"direct_gb_per_s", rate(file->rates().direct)},
+                        {"buffered_gb_per_s", rate(file->rates().buffered)},
+                        {"blocks_compared", blocks}};
 }
 
 Result<nlohmann::json> look_over(const std::string& directory, const std::string& predictor, bool blocks) {

@@ -9,6 +9,8 @@
 #include "cli/verbs.h"
 #include "common/compute/backend.h"
 #include "common/config/configure.h"
+#include "common/model/store_manifest.h"
+#include "common/tensor/packed_matrix.h"
 
 namespace sida::cli {
 
@@ -24,6 +26,9 @@ int version(const Arguments& arguments) {
                              {"compiler", compiler()},
                              {"libtorch", SIDA_LIBTORCH_VERSION},
                              {"cpu_kernels", compute::cpu_kernels()},
+                             {"store",
+                              {{"version", model::kStoreVersion},
+                               {"layouts", {packed_layout(DType::kBFloat16), packed_layout(DType::kFloat32)}}}},
                              {"devices", nlohmann::json::array({"cpu"})}};
   if (json) {
     std::printf("%s\n", print_json(found).c_str());
@@ -33,9 +38,9 @@ int version(const Arguments& arguments) {
   for (const std::string& kernel : compute::cpu_kernels()) {
     kernels += " " + kernel;
   }
-  std::printf("sida %s (%s)\ncompiler     %s\nlibtorch     %s\ncpu kernels %s\ndevices      cpu\n",
+  std::printf("sida %s (%s)\ncompiler     %s\nlibtorch     %s\ncpu kernels %s\nstore format %d\ndevices      cpu\n",
               std::string(sida::version()).c_str(), std::string(commit()).c_str(), std::string(compiler()).c_str(),
-              SIDA_LIBTORCH_VERSION, kernels.c_str());
+              SIDA_LIBTORCH_VERSION, kernels.c_str(), model::kStoreVersion);
   return 0;
 }
 

@@ -39,6 +39,7 @@ OutputFile::OutputFile(OutputFile&& other) noexcept
     : path_(std::move(other.path_)),
       descriptor_(std::exchange(other.descriptor_, -1)),
       position_(std::exchange(other.position_, 0)),
+      direct_(std::exchange(other.direct_, false)),
       written_(std::exchange(other.written_, 0)),
       begun_(std::exchange(other.begun_, 0)) {}
 
@@ -46,6 +47,7 @@ OutputFile& OutputFile::operator=(OutputFile&& other) noexcept {
   std::swap(path_, other.path_);
   std::swap(descriptor_, other.descriptor_);
   std::swap(position_, other.position_);
+  std::swap(direct_, other.direct_);
   std::swap(written_, other.written_);
   std::swap(begun_, other.begun_);
   return *this;
@@ -76,11 +78,20 @@ Result<void> OutputFile::write_at(std::uint64_t offset, std::span<const std::byt
     const ssize_t count =
         ::pwrite(descriptor_, bytes.data(), std::min(bytes.size(), kLargestCall), static_cast<off_t>(offset));
     if (count < 0 && errno == EINTR) continue;
+    if (count < 0 && errno == EINVAL && direct_) {  // Some file systems take the flag and not the writes.
+      direct_ = false;
+      ::fcntl(descriptor_, F_SETFL, ::fcntl(descriptor_, F_GETFL) & ~O_DIRECT);
+      continue;
+    }
     if (count < 0) return failed(path_, "cannot write", errno);
     bytes = bytes.subspan(static_cast<std::size_t>(count));
     offset += static_cast<std::uint64_t>(count);
   }
   return {};
+}
+
+void OutputFile::go_direct() {
+  direct_ = ::fcntl(descriptor_, F_SETFL, ::fcntl(descriptor_, F_GETFL) | O_DIRECT) == 0;
 }
 
 void OutputFile::write_behind() {

@@ -35,6 +35,11 @@ class OutputFile {
   // Replaces bytes that were appended before.
   [[nodiscard]] Result<void> overwrite(std::uint64_t offset, std::string_view bytes);
 
+  // From now on writes go past the page cache where the file system offers it: memory, length and position of each must
+  // be multiples of the disk's logical block (512 or 4096 bytes).
+  void go_direct();
+  [[nodiscard]] bool is_direct() const { return direct_; }
+
   // For files larger than memory: has the disk write what was appended since the last call, without waiting, and waits
   // for what the call before began, whose bytes then leave the page cache. Call it every few dozen MiB.
   void write_behind();
@@ -49,6 +54,7 @@ class OutputFile {
   std::filesystem::path path_;
   int descriptor_ = -1;
   std::uint64_t position_ = 0;
+  bool direct_ = false;
   std::uint64_t written_ = 0;  // By write_behind(): on disk up to here,
   std::uint64_t begun_ = 0;    // and on the way there up to here.
 };

@@ -93,9 +93,9 @@ tl::unexpected<Error> StoreFile::at_block(ExpertKey key, Error error) const {
   return tl::unexpected<Error>(std::move(error));
 }
 
-// In turns, so that what else the disk does in the meantime disturbs both alike; the quicker of two turns counts.
+// In turns, so that what else the disk does in the meantime disturbs both alike; the quickest turn counts.
 void StoreFile::measure() {
-  constexpr int kTurns = 2;
+  constexpr int kTurns = 4;
   const std::unique_ptr<std::byte, FreeMemory> memory(
       static_cast<std::byte*>(std::aligned_alloc(model::kStoreAlignment, kReadBytes)));
   SIDA_CHECK(memory != nullptr);

@@ -16,6 +16,7 @@
 #include "common/model/safetensors_writer.h"
 #include "common/runtime/fork_join.h"
 #include "common/store/block_checksum.h"
+#include "common/store/block_output.h"
 #include "common/store/unfinished_directory.h"
 #include "common/tensor/packed_matrix.h"
 
@@ -25,8 +26,7 @@ namespace {
 namespace fs = std::filesystem;
 
 constexpr std::uint64_t kPieceBytes = 4U << 20U;
-constexpr std::uint64_t kWindowBytes = 32U << 20U;       // Packed bands that wait to be written.
-constexpr std::uint64_t kWriteBehindBytes = 64U << 20U;  // Between two calls of OutputFile::write_behind().
+constexpr std::uint64_t kWindowBytes = 32U << 20U;  // Packed bands that wait to be written.
 
 std::uint64_t trunk_bytes(const StoreContents& contents) {
   std::uint64_t bytes = 0;
@@ -67,6 +67,12 @@ std::string identity_of(const StoreContents& contents) {
   return identity + contents.identity + "\n";
 }
 
+// Packed bands that lie together in a block.
+struct Window {
+  std::vector<std::byte> bytes;
+  bool ends_block = false;
+};
+
 class StoreWriter {
  public:
   StoreWriter(StoreSource& source, UnfinishedDirectory directory, int threads, const StoreProgress& progress)
@@ -83,6 +89,7 @@ class StoreWriter {
   Result<void> write() {
     SIDA_TRY(clear_away());
     SIDA_TRY(keep_whole_blocks());
+    SIDA_TRY(check_space());
     bytes_done_ = checksums_.size() * geometry_.stride_bytes();
     SIDA_TRY(tell());
     SIDA_TRY(source_.write_description(directory_.path()));
@@ -138,6 +145,15 @@ class StoreWriter {
     return checksum.value();
   }
 
+  Result<void> check_space() {
+    const std::uint64_t kept = checksums_.size() * geometry_.stride_bytes();
+    std::error_code ignored;
+    fs::resize_file(data_path(), kept, ignored);  // What is behind is room, too.
+    auto fits = model::check_space(directory_.path(), bytes_total_, kept);
+    if (!fits && kept == 0) directory_.discard();
+    return fits;
+  }
+
   Result<void> write_trunk() {
     auto writer = model::create_safetensors(directory_.path() / "model.safetensors", contents_.trunk);
     if (!writer) return tl::unexpected(std::move(writer).error());
@@ -155,39 +171,45 @@ class StoreWriter {
   }
 
   Result<void> write_blocks() {
-    std::error_code ignored;
-    const bool there = fs::exists(data_path(), ignored);
-    auto file = there ? model::OutputFile::reopen(data_path(), checksums_.size() * geometry_.stride_bytes())
-                      : model::OutputFile::create(data_path());
-    if (!file) return tl::unexpected(std::move(file).error());
-    std::uint64_t behind = 0;
-    while (checksums_.size() < geometry_.experts()) {
-      SIDA_TRY(write_block(geometry_.key(checksums_.size()), *file));
-      behind += geometry_.stride_bytes();
-      if (behind < kWriteBehindBytes) continue;
-      file->write_behind();
-      behind = 0;
+    auto output = BlockOutput::open(data_path(), checksums_.size() * geometry_.stride_bytes());
+    if (!output) return tl::unexpected(std::move(output).error());
+    if (auto done = pack_all(*output); !done) {
+      [[maybe_unused]] const auto flushed = output->flush();  // For the run that goes on; this one has its error.
+      return done;
     }
-    return file->finish();
+    return output->finish();
   }
 
-  Result<void> write_block(ExpertKey key, model::OutputFile& file) {
-    BlockChecksum checksum;
-    for (std::size_t first = 0; first < bands_.size();) {
-      const std::size_t last = window_end(first);
-      SIDA_TRY(pack_bands(key, std::span(bands_).subspan(first, last - first)));
-      checksum.add(window_);
-      SIDA_TRY(file.append(window_));
-      bytes_done_ += window_.size();
-      SIDA_TRY(tell());
-      first = last;
+  // One window is written while the next one is packed.
+  Result<void> pack_all(BlockOutput& output) {
+    Window packed;
+    Window next;
+    for (std::uint64_t index = checksums_.size(); index < geometry_.experts(); ++index) {
+      for (std::size_t first = 0; first < bands_.size();) {
+        const std::size_t last = window_end(first);
+        next.ends_block = last == bands_.size();
+        SIDA_TRY(
+            pack_window(geometry_.key(index), std::span(bands_).subspan(first, last - first), next, packed, output));
+        std::swap(packed, next);
+        bytes_done_ += packed.bytes.size() + (packed.ends_block ? padding_bytes() : 0);
+        SIDA_TRY(tell());
+        first = last;
+      }
     }
-    const std::vector<std::byte> padding(geometry_.stride_bytes() - geometry_.block_bytes());
-    SIDA_TRY(file.append(padding));
-    bytes_done_ += padding.size();
-    checksums_.push_back(checksum.value());
-    return directory_.note(to_text(checksum.value()));
+    return write_window(packed, output);
   }
+
+  Result<void> write_window(const Window& window, BlockOutput& output) {
+    checksum_.add(window.bytes);
+    SIDA_TRY(output.append(window.bytes));
+    if (!window.ends_block) return {};
+    SIDA_TRY(output.append(std::vector<std::byte>(padding_bytes())));
+    checksums_.push_back(checksum_.value());
+    checksum_ = BlockChecksum();
+    return directory_.note(to_text(checksums_.back()));
+  }
+
+  [[nodiscard]] std::uint64_t padding_bytes() const { return geometry_.stride_bytes() - geometry_.block_bytes(); }
 
   [[nodiscard]] std::size_t window_end(std::size_t first) const {
     std::size_t last = first + 1;
@@ -197,14 +219,21 @@ class StoreWriter {
     return last;
   }
 
-  Result<void> pack_bands(ExpertKey key, std::span<const Band> bands) {
-    window_.resize(bands.back().offset + bands.back().bytes - bands.front().offset);
-    std::vector<Result<void>> outcomes(bands.size());
-    fork_join_.run(static_cast<std::int64_t>(bands.size()), [&](std::int64_t index, int thread) {
-      const Band& band = bands[static_cast<std::size_t>(index)];
-      outcomes[static_cast<std::size_t>(index)] =
-          pack_band(key, band, staging_[static_cast<std::size_t>(thread)],
-                    std::span(window_).subspan(band.offset - bands.front().offset, band.bytes));
+  // Writes `packed` meanwhile.
+  Result<void> pack_window(ExpertKey key, std::span<const Band> bands, Window& window, const Window& packed,
+                           BlockOutput& output) {
+    const std::uint64_t begin = bands.front().offset;
+    window.bytes.resize(bands.back().offset + bands.back().bytes - begin);
+    std::vector<Result<void>> outcomes(bands.size() + 1);
+    fork_join_.run(static_cast<std::int64_t>(outcomes.size()), [&](std::int64_t task, int thread) {
+      const auto index = static_cast<std::size_t>(task);
+      if (index == 0) {
+        outcomes[0] = write_window(packed, output);
+        return;
+      }
+      const Band& band = bands[index - 1];
+      outcomes[index] = pack_band(key, band, staging_[static_cast<std::size_t>(thread)],
+                                  std::span(window.bytes).subspan(band.offset - begin, band.bytes));
     });
     for (auto& outcome : outcomes) SIDA_TRY(std::move(outcome));
     return {};
@@ -248,8 +277,8 @@ class StoreWriter {
   std::vector<Band> bands_;
   ForkJoin fork_join_;
   std::vector<std::vector<std::byte>> staging_;  // One per thread.
-  std::vector<std::byte> window_;
-  std::vector<std::uint64_t> checksums_;  // Of the blocks that are written.
+  BlockChecksum checksum_;                       // Of the block that is being written, so far.
+  std::vector<std::uint64_t> checksums_;         // Of the blocks that are written.
 };
 
 }  // namespace
@@ -267,12 +296,6 @@ std::uint64_t store_bytes(const StoreContents& contents) {
 Result<void> write_store(const fs::path& destination, StoreSource& source, int threads, const StoreProgress& progress) {
   auto directory = UnfinishedDirectory::open(destination, identity_of(source.contents()));
   if (!directory) return tl::unexpected(std::move(directory).error());
-  std::error_code not_there;
-  const std::uint64_t there = fs::file_size(directory->path() / model::kStoreDataFile, not_there);
-  if (auto fits = model::check_space(directory->path(), store_bytes(source.contents()), not_there ? 0 : there); !fits) {
-    if (directory->notes().empty()) directory->discard();
-    return fits;
-  }
   return StoreWriter(source, *std::move(directory), threads, progress).write();
 }
 
