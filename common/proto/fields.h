@@ -146,6 +146,8 @@ void fields(A& a, Of<A, Prefetch::Item>& m) {
 
 template <typename A>
 void fields(A& a, Of<A, Prefetch>& m) {
+  a.number("sequence", m.sequence);
+  a.number("step", m.step);
   a.list("items", m.items, kMaxPrefetchItems, as_object);
 }
 
@@ -200,6 +202,9 @@ void fields(A& a, Of<A, Residency>& m) {
   a.number("prefetches_useful", m.prefetches_useful);
   a.number("prefetches_late", m.prefetches_late);
   a.number("prefetches_wasted", m.prefetches_wasted);
+  a.number("prefetches_cancelled", m.prefetches_cancelled);
+  a.number("reads", m.reads);
+  a.flag("prefetching", m.prefetching);
 }
 
 template <typename A>

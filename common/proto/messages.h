@@ -18,7 +18,7 @@
 
 namespace sida::proto {
 
-inline constexpr std::uint16_t kProtocolVersion = 2;
+inline constexpr std::uint16_t kProtocolVersion = 3;
 
 // Limits, enforced by the codec in both directions. What happens beyond: kMalformedMessage, counted by the receiver.
 inline constexpr std::size_t kMaxEnvelopeBytes = 4U << 20U;
@@ -134,13 +134,16 @@ struct Roster {
   bool operator==(const Roster&) const = default;
 };
 
-// Advice: these experts will be needed, in this order. Ignored freely.
+// Advice: a step of a sequence will need these experts, in this order. It ends the advice for earlier steps of the
+// sequence; Forget ends all of it. Ignored freely.
 struct Prefetch {
   struct Item {
     ExpertKey key;
     std::uint32_t rows = 0;  // Predicted.
     bool operator==(const Item&) const = default;
   };
+  SequenceId sequence;
+  std::uint32_t step = 0;  // 0: encoding its source; then its decoder steps. Those are needed before all step 0.
   std::vector<Item> items;
   bool operator==(const Prefetch&) const = default;
 };
@@ -195,10 +198,13 @@ struct Residency {
   std::uint64_t hits = 0;    // Since start.
   std::uint64_t misses = 0;  // Since start.
   std::uint64_t rows_served = 0;
-  std::uint64_t prefetches = 0;         // Experts read because of a Prefetch. Of these,
-  std::uint64_t prefetches_useful = 0;  // resident when first demanded;
-  std::uint64_t prefetches_late = 0;    // still on their way then;
-  std::uint64_t prefetches_wasted = 0;  // evicted before anybody wanted them.
+  std::uint64_t prefetches = 0;            // Experts read because of a Prefetch. Of these,
+  std::uint64_t prefetches_useful = 0;     // resident when first demanded;
+  std::uint64_t prefetches_late = 0;       // still on their way then;
+  std::uint64_t prefetches_wasted = 0;     // evicted before anybody wanted them;
+  std::uint64_t prefetches_cancelled = 0;  // not read to the end.
+  std::uint64_t reads = 0;                 // Experts read, for whatever reason.
+  bool prefetching = true;                 // False: it does not pay, or is switched off.
   bool operator==(const Residency&) const = default;
 };
 
@@ -231,6 +237,7 @@ struct Advance {
   bool operator==(const Advance&) const = default;
 };
 
+// The sequence has ended. To a predictor and to workers.
 struct Forget {
   SequenceId sequence;
   bool operator==(const Forget&) const = default;

@@ -30,8 +30,11 @@ struct WorkerIdentity {
   }
 };
 
+enum class PrefetchMode { kOff, kOn, kAuto };  // kAuto: while it pays.
+
 struct WorkerLimits {
   Eviction eviction = Eviction::kTable;
+  PrefetchMode prefetch = PrefetchMode::kAuto;
   std::size_t jobs_max = 4096;                       // Dispatches not yet answered; beyond: failure kOverloaded.
   std::uint64_t job_bytes_max = 512U << 20U;         // Their rows; beyond: failure kOverloaded.
   std::size_t peers_max = 4096;                      // Routers; further ones are refused.

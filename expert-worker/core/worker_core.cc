@@ -32,6 +32,8 @@ WorkerActions WorkerCore::control_message(PeerId peer, const proto::Message& mes
     if (peers_.take_roster(peer, *roster)) refresh_share();
   } else if (const auto* prefetch = std::get_if<proto::Prefetch>(&message)) {
     advise(peer, *prefetch, now);
+  } else if (const auto* ended = std::get_if<proto::Forget>(&message)) {
+    expected_.forget({peer, ended->sequence});
   } else if (!std::holds_alternative<proto::Heartbeat>(message)) {
     ++counters_.malformed_messages;
   }
@@ -141,14 +143,16 @@ WorkerActions WorkerCore::drain(TimePoint /*now*/) {
 
 void WorkerCore::advise(PeerId peer, const proto::Prefetch& prefetch, TimePoint now) {
   expected_.expire(now);  // Old advice leaves room for new.
+  proto::Prefetch advice{.sequence = prefetch.sequence, .step = prefetch.step, .items = {}};
   for (const proto::Prefetch::Item& item : prefetch.items) {
     const bool exists = item.key.layer.value >= 0 && item.key.layer.value < identity_.moe_layers &&
                         item.key.expert.value >= 0 && item.key.expert.value < identity_.experts_per_layer;
     // What stays anyway needs no protection.
     const bool stays =
         exists && share_.fits() && share_.owns(item.key) && slots_.state(item.key) == Residence::kResident;
-    if (exists && !stays) expected_.expect(item.key, item.rows, {peer, SequenceId{0}}, now);
+    if (exists && !stays) advice.items.push_back(item);
   }
+  expected_.advise({peer, prefetch.sequence}, advice, now);
 }
 
 void WorkerCore::refresh_share() {
@@ -172,7 +176,10 @@ proto::Residency WorkerCore::residency() const {
           .prefetches = counters_.prefetches,
           .prefetches_useful = counters_.prefetches_useful,
           .prefetches_late = counters_.prefetches_late,
-          .prefetches_wasted = counters_.prefetches_wasted};
+          .prefetches_wasted = counters_.prefetches_wasted,
+          .prefetches_cancelled = counters_.prefetches_cancelled,
+          .reads = counters_.loads,
+          .prefetching = prefetching()};
 }
 
 }  // namespace sida::worker

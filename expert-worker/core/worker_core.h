@@ -53,6 +53,9 @@ class WorkerCore {
   WorkerActions drain(TimePoint now);
   [[nodiscard]] bool drained() const { return draining_ && jobs_.empty(); }
 
+  // Reads ahead what routers advise. Changes when it pays no longer, or again.
+  [[nodiscard]] bool prefetching() const { return limits_.prefetch != PrefetchMode::kOff; }
+
   [[nodiscard]] const WorkerCounters& counters() const { return counters_; }
   [[nodiscard]] const SlotTable& slots() const { return slots_; }
   [[nodiscard]] std::size_t jobs() const { return jobs_.size(); }

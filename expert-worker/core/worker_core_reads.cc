@@ -87,7 +87,7 @@ void WorkerCore::load_expected(TimePoint now, WorkerActions& actions) {
   if (draining_ || demand_waits_) return;
   auto ahead = static_cast<std::size_t>(
       std::ranges::count_if(loading_, [](const auto& entry) { return !entry.second.demanded; }));
-  for (; ahead < limits_.prefetches_in_flight_max; ++ahead) {
+  for (; prefetching() && ahead < limits_.prefetches_in_flight_max; ++ahead) {
     const auto key = expected_.next(slots_);
     // Without a slot for it there is none for what is needed later.
     if (!key || !begin_load(*key, Need::kAdvice, actions)) break;

@@ -7,18 +7,30 @@
 
 namespace sida::worker {
 
-void Expectations::expect(ExpertKey key, std::uint32_t rows, Adviser adviser, TimePoint now) {
+void Expectations::advise(Adviser adviser, const proto::Prefetch& advice, TimePoint now) {
   const auto known = by_adviser_.find(adviser);
   if (known != by_adviser_.end()) {
-    if (const auto use = known->second.find(key); use != known->second.end()) {
-      by_turn_.at(use->second).rows += rows;
+    if (known->second.step > advice.step) return;
+    if (known->second.step < advice.step) forget(adviser);
+  }
+  for (const proto::Prefetch::Item& item : advice.items) expect(adviser, advice.step, item, now + life_);
+}
+
+void Expectations::expect(Adviser adviser, std::uint32_t step, const proto::Prefetch::Item& item, TimePoint until) {
+  const auto known = by_adviser_.find(adviser);
+  if (known != by_adviser_.end()) {
+    if (const auto use = known->second.turns.find(item.key); use != known->second.turns.end()) {
+      by_turn_.at(use->second).rows += item.rows;
       return;
     }
   }
   if (by_turn_.size() >= uses_max_) return;
-  by_turn_.emplace(++last_turn_, Use{key, rows, adviser, now + life_});
-  by_key_[key].insert(last_turn_);
-  by_adviser_[adviser].emplace(key, last_turn_);
+  const std::uint64_t turn = ++last_turn_ + (step == 0 ? kFirstTurnOfStep0 : 0);
+  Advised& advised = by_adviser_[adviser];
+  advised.step = step;
+  advised.turns.emplace(item.key, turn);
+  by_turn_.emplace(turn, Use{item.key, item.rows, adviser, until});
+  by_key_[item.key].insert(turn);
 }
 
 void Expectations::erase(Uses::iterator use) {
@@ -26,8 +38,8 @@ void Expectations::erase(Uses::iterator use) {
   key->second.erase(use->first);
   if (key->second.empty()) by_key_.erase(key);
   const auto adviser = by_adviser_.find(use->second.adviser);
-  adviser->second.erase(use->second.key);
-  if (adviser->second.empty()) by_adviser_.erase(adviser);
+  adviser->second.turns.erase(use->second.key);
+  if (adviser->second.turns.empty()) by_adviser_.erase(adviser);
   by_turn_.erase(use);
 }
 
@@ -35,7 +47,7 @@ void Expectations::forget(Adviser adviser) {
   while (true) {
     const auto found = by_adviser_.find(adviser);
     if (found == by_adviser_.end()) return;
-    erase(by_turn_.find(found->second.begin()->second));
+    erase(by_turn_.find(found->second.turns.begin()->second));
   }
 }
 
@@ -66,7 +78,16 @@ void Expectations::give_up(ExpertKey key) {
 }
 
 void Expectations::expire(TimePoint now) {
-  while (!by_turn_.empty() && by_turn_.begin()->second.until <= now) erase(by_turn_.begin());
+  expire_from(0, now);
+  expire_from(kFirstTurnOfStep0, now);
+}
+
+void Expectations::expire_from(std::uint64_t first_turn, TimePoint now) {
+  while (true) {
+    const auto use = by_turn_.lower_bound(first_turn);
+    if (use == by_turn_.end() || use->second.until > now) return;
+    erase(use);
+  }
 }
 
 std::optional<std::uint64_t> Expectations::turn(ExpertKey key) const {

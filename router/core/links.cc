@@ -167,16 +167,30 @@ bool WorkerLinks::covers(std::int32_t moe_layers) const {
   return !workers.empty();
 }
 
-void WorkerLinks::prefetch(const std::vector<proto::Prefetch::Item>& items) {
-  std::map<WorkerId, proto::Prefetch> by_worker;
-  for (const proto::Prefetch::Item& item : items) {
+void WorkerLinks::prefetch(const proto::Prefetch& advice) {
+  std::map<WorkerId, std::vector<proto::Prefetch::Item>> by_worker;
+  for (const WorkerId worker : advised_[advice.sequence]) by_worker[worker];  // An earlier step is over there.
+  for (const proto::Prefetch::Item& item : advice.items) {
     const auto owners = owners_.of(item.key);
-    if (!owners.empty()) by_worker[owners.front()].items.push_back(item);
+    if (!owners.empty()) by_worker[owners.front()].push_back(item);
   }
   for (const auto& link : links_) {
     if (!link->core().ready()) continue;
-    const auto found = by_worker.find(link->core().welcome()->worker);
-    if (found != by_worker.end()) link->send(found->second);
+    const WorkerId worker = link->core().welcome()->worker;
+    const auto found = by_worker.find(worker);
+    if (found == by_worker.end()) continue;
+    link->send(proto::Prefetch{advice.sequence, advice.step, std::move(found->second)});
+    advised_[advice.sequence].insert(worker);
+  }
+}
+
+void WorkerLinks::forget(SequenceId sequence) {
+  const auto advised = advised_.extract(sequence);
+  if (advised.empty()) return;
+  for (const auto& link : links_) {
+    if (link->core().ready() && advised.mapped().contains(link->core().welcome()->worker)) {
+      link->send(proto::Forget{sequence});
+    }
   }
 }
 
@@ -209,6 +223,9 @@ std::vector<WorkerStatus> WorkerLinks::status() const {
       status.prefetches_useful = residency.prefetches_useful;
       status.prefetches_late = residency.prefetches_late;
       status.prefetches_wasted = residency.prefetches_wasted;
+      status.prefetches_cancelled = residency.prefetches_cancelled;
+      status.prefetching = residency.prefetching;
+      status.bytes_read = residency.reads * welcome->capacity.expert_bytes;
     }
     all.push_back(std::move(status));
   }

@@ -3,6 +3,7 @@
 
 #include <cstdint>
 #include <memory>
+#include <set>
 #include <string>
 #include <unordered_map>
 #include <vector>
@@ -69,8 +70,10 @@ class WorkerLinks {
   [[nodiscard]] std::vector<TrunkWorker> live() const;  // Ready, or draining and finishing what it has.
   // Every layer in [0, moe_layers) is covered by a ready worker.
   [[nodiscard]] bool covers(std::int32_t moe_layers) const;
-  // Hands each item to its owner.
-  void prefetch(const std::vector<proto::Prefetch::Item>& items);
+  // Hands each item to its owner, and what is for an earlier step of the sequence ends.
+  void prefetch(const proto::Prefetch& advice);
+  // The sequence has ended.
+  void forget(SequenceId sequence);
 
   [[nodiscard]] std::string worker_name(WorkerId worker) const;
   [[nodiscard]] std::vector<std::unique_ptr<PeerLink>> const& links() const { return links_; }
@@ -86,6 +89,7 @@ class WorkerLinks {
   placement::Owners owners_;
   std::unordered_map<WorkerId, std::shared_ptr<const proto::Residency>> residency_;
   std::unordered_map<WorkerId, std::string> names_;  // Of every incarnation seen.
+  std::unordered_map<SequenceId, std::set<WorkerId>> advised_;
   std::uint64_t epoch_ = 0;
   bool changed_ = false;
 };

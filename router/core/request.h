@@ -131,7 +131,10 @@ struct WorkerStatus {
   std::uint64_t prefetches = 0;                            // Experts read because of the hash table. Of these,
   std::uint64_t prefetches_useful = 0;                     // resident when first demanded;
   std::uint64_t prefetches_late = 0;                       // still on their way then;
-  std::uint64_t prefetches_wasted = 0;                     // evicted before anybody wanted them.
+  std::uint64_t prefetches_wasted = 0;                     // evicted before anybody wanted them;
+  std::uint64_t prefetches_cancelled = 0;                  // not read to the end.
+  bool prefetching = true;                                 // False: it does not pay, or is switched off.
+  std::uint64_t bytes_read = 0;                            // Of experts, for whatever reason.
   std::uint64_t expert_slots = 0;                          // Experts that fit at once.
   std::uint64_t expert_bytes = 0;                          // Of one.
   std::shared_ptr<const std::vector<ExpertKey>> resident;  // In ascending order; nullptr: not told yet.

@@ -286,6 +286,7 @@ void RouterAgent::end(SequenceId id, Result<JobResult> result) {
   running_.erase(found);
   tracker_.forget(id);
   predictors_.forget(id);
+  workers_.forget(id);
   next_publish_ = std::min(next_publish_, last_publish_ + kPublishSoon);
   done(std::move(result));
 }

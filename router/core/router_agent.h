@@ -83,6 +83,7 @@ class RouterAgent : public Engine {
   void report_workers(RoutingReport& report, const LayerRouting& layer, bool return_experts) const;
   // True when a predictor was asked for the entries of the sequence's next decoder rows.
   bool predict_decoder(SequenceId id, const Running& running, const SequenceOutcome& outcome);
+  void advise(SequenceId id, const Running& running, std::span<const proto::HashTableEntries> entries, std::size_t k);
   void await_table(SequenceId id, TimePoint now);
   void release_if_complete(SequenceId id);
   void end(SequenceId id, Result<JobResult> result);

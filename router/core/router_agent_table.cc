@@ -22,13 +22,25 @@ bool RouterAgent::take_entries(TimePoint now) {
     if (found == running_.end()) continue;
     const Running& running = found->second;
     const std::size_t k = running.by_table() ? static_cast<std::size_t>(routing_.top_k) : 1;
-    workers_.prefetch(prefetch_items(entries, k));
+    advise(id, running, entries, k);
     if (!running.encoded && tracker_.complete(id, TableStack::kEncoder, 0, running.source_tokens)) {
       scheduler_.predicted(id, tracker_.source_experts(id, k));
     }
     if (running.by_table()) release_if_complete(id);
   }
   return active;
+}
+
+void RouterAgent::advise(SequenceId id, const Running& running, std::span<const proto::HashTableEntries> entries,
+                         std::size_t k) {
+  const bool scored = std::holds_alternative<ScoreJob>(running.job.work);
+  std::map<std::uint32_t, std::vector<proto::HashTableEntries>> by_step;
+  for (const proto::HashTableEntries& part : entries) {
+    const bool encoder = part.first_layer.value < model_.geometry().encoder_moe_layers;
+    // A target that is scored goes through the decoder in one step.
+    by_step[encoder ? 0 : scored ? 1 : part.first_token + 1].push_back(part);
+  }
+  for (const auto& [step, parts] : by_step) workers_.prefetch({id, step, prefetch_items(parts, k)});
 }
 
 // The sequence's next step waits for its entries, for a while.

@@ -39,7 +39,10 @@ nlohmann::json workers_json(const RouterStatus& status) {
                      {{"read", worker.prefetches},
                       {"useful", worker.prefetches_useful},
                       {"late", worker.prefetches_late},
-                      {"wasted", worker.prefetches_wasted}}},
+                      {"wasted", worker.prefetches_wasted},
+                      {"cancelled", worker.prefetches_cancelled},
+                      {"on", worker.prefetching}}},
+                    {"bytes_read", worker.bytes_read},
                     {"kernel", worker.kernel},
                     {"expert_slots", worker.expert_slots}});
   }

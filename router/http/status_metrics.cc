@@ -128,7 +128,11 @@ void add_workers(std::vector<MetricFamily>& out, const RouterStatus& s) {
   Family prefetches = counter("sida_worker_prefetches_total", "Experts read because of the hash table.");
   Family fates = counter("sida_worker_prefetch_fates_total",
                          "Prefetched experts that were resident when first demanded (useful), still on their way then "
-                         "(late), or evicted before (wasted).");
+                         "(late), evicted before (wasted), or not read to the end (cancelled).");
+  Family prefetching = gauge("sida_worker_prefetching",
+                             "1 while a worker reads ahead what the hash table names; 0: it "
+                             "does not pay, or is switched off.");
+  Family read = counter("sida_worker_read_bytes_total", "Bytes of experts that a worker read.");
   for (const WorkerStatus& worker : s.workers) {
     const std::vector<ClientMetric::Label> label{{"worker", worker.name}};
     resident.add(worker.experts_resident, label);
@@ -142,8 +146,12 @@ void add_workers(std::vector<MetricFamily>& out, const RouterStatus& s) {
     fates.add(worker.prefetches_useful, {label.front(), {"fate", "useful"}});
     fates.add(worker.prefetches_late, {label.front(), {"fate", "late"}});
     fates.add(worker.prefetches_wasted, {label.front(), {"fate", "wasted"}});
+    fates.add(worker.prefetches_cancelled, {label.front(), {"fate", "cancelled"}});
+    prefetching.add(worker.prefetching ? 1.0 : 0.0, label);
+    read.add(worker.bytes_read, label);
   }
-  for (const Family* family : {&resident, &memory, &budget, &rows, &hits, &misses, &waited, &prefetches, &fates}) {
+  for (const Family* family :
+       {&resident, &memory, &budget, &rows, &hits, &misses, &waited, &prefetches, &fates, &prefetching, &read}) {
     out.push_back(family->done());
   }
 }

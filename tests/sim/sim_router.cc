@@ -104,7 +104,9 @@ void SimRouter::start_batch(std::size_t rows, int calls, Duration patience) {
 void SimRouter::advise() {
   for (Peer& peer : peers_) {
     if (!peer.core.ready() || !random_.chance(50)) continue;
-    proto::Prefetch advice;
+    const SequenceId sequence{random_.pick(1, 4)};
+    if (random_.chance(20)) network_.to_server(peer.control, {proto::Forget{sequence}, {}});
+    proto::Prefetch advice{.sequence = sequence, .step = static_cast<std::uint32_t>(random_.pick(0, 3)), .items = {}};
     for (std::uint64_t items = random_.pick(1, 8); items > 0; --items) {
       const LayerId layer{static_cast<std::int32_t>(random_.pick(0, static_cast<std::uint64_t>(model_.layers) - 1))};
       const ExpertId expert{static_cast<std::int32_t>(random_.pick(0, static_cast<std::uint64_t>(model_.experts) - 1))};

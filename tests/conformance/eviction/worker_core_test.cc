@@ -42,7 +42,9 @@ class Driven {
     apply(core_.tensor_message(kTensor, what, now_));
   }
   void advise() {
-    proto::Prefetch advice;
+    proto::Prefetch advice{.sequence = SequenceId{random_.pick(1, 3)},
+                           .step = static_cast<std::uint32_t>(random_.pick(0, 2)),
+                           .items = {}};
     for (std::uint64_t i = random_.pick(1, 6); i > 0; --i) advice.items.push_back({{layer(), ExpertId{expert()}}, 1});
     apply(core_.control_message(kControl, advice, now_));
   }

@@ -13,11 +13,16 @@ constexpr ExpertKey kThird{LayerId{1}, ExpertId{1}};
 constexpr Adviser kOne{transport::PeerId{1}, SequenceId{1}};
 constexpr Adviser kOther{transport::PeerId{1}, SequenceId{2}};
 
+void expect(Expectations& expected, Adviser adviser, ExpertKey key, std::uint32_t rows, TimePoint now,
+            std::uint32_t step = 0) {
+  expected.advise(adviser, {adviser.sequence, step, {{key, rows}}}, now);
+}
+
 TEST(Expectations, ComeInTheOrderInWhichTheyWereTold) {
   Expectations expected(10, seconds(2));
-  expected.expect(kFirst, 1, kOne, {});
-  expected.expect(kSecond, 1, kOne, {});
-  expected.expect(kFirst, 1, kOne, {});  // Keeps its place.
+  expect(expected, kOne, kFirst, 1, {});
+  expect(expected, kOne, kSecond, 1, {});
+  expect(expected, kOne, kFirst, 1, {});  // Keeps its place.
   EXPECT_LT(*expected.turn(kFirst), *expected.turn(kSecond));
   EXPECT_FALSE(expected.turn(kThird));
   EXPECT_EQ(expected.size(), 2U);
@@ -25,9 +30,9 @@ TEST(Expectations, ComeInTheOrderInWhichTheyWereTold) {
 
 TEST(Expectations, KnowTheUseAfterTheNext) {
   Expectations expected(10, seconds(2));
-  expected.expect(kFirst, 1, kOne, {});
-  expected.expect(kSecond, 1, kOne, {});
-  expected.expect(kFirst, 2, kOther, {});
+  expect(expected, kOne, kFirst, 1, {});
+  expect(expected, kOne, kSecond, 1, {});
+  expect(expected, kOther, kFirst, 2, {});
   expected.demand(kFirst, 1);
   EXPECT_EQ(expected.turn(kFirst), 0U) << "now";
   expected.serve(kFirst);
@@ -36,8 +41,8 @@ TEST(Expectations, KnowTheUseAfterTheNext) {
 
 TEST(Expectations, AreMetTogetherByADispatchWithTheRowsOfSeveralSequences) {
   Expectations expected(10, seconds(2));
-  expected.expect(kFirst, 3, kOne, {});
-  expected.expect(kFirst, 2, kOther, {});
+  expect(expected, kOne, kFirst, 3, {});
+  expect(expected, kOther, kFirst, 2, {});
   expected.demand(kFirst, 5);
   expected.serve(kFirst);
   EXPECT_FALSE(expected.turn(kFirst));
@@ -57,8 +62,8 @@ TEST(Expectations, NextIsTheFirstThatIsNotThere) {
   Expectations expected(10, seconds(2));
   SlotTable slots(3);
   EXPECT_FALSE(expected.next(slots));
-  expected.expect(kFirst, 1, kOne, {});
-  expected.expect(kSecond, 1, kOne, {});
+  expect(expected, kOne, kFirst, 1, {});
+  expect(expected, kOne, kSecond, 1, {});
   const auto loading = slots.begin_load(kFirst);
   EXPECT_EQ(expected.next(slots), kSecond);
   slots.end_load(*loading, false);
@@ -71,16 +76,16 @@ TEST(Expectations, HaveNoNextBehindMoreThanThereAreSlots) {
   Expectations expected(10, seconds(2));
   SlotTable slots(1);
   slots.end_load(*slots.begin_load(kFirst), true);
-  expected.expect(kFirst, 1, kOne, {});
-  expected.expect(kSecond, 1, kOne, {});
+  expect(expected, kOne, kFirst, 1, {});
+  expect(expected, kOne, kSecond, 1, {});
   EXPECT_FALSE(expected.next(slots)) << "the only slot holds what is needed sooner";
 }
 
 TEST(Expectations, EndAfterTheirTime) {
   Expectations expected(10, seconds(2));
   const TimePoint start{};
-  expected.expect(kFirst, 1, kOne, start);
-  expected.expect(kSecond, 1, kOne, start + seconds(1));
+  expect(expected, kOne, kFirst, 1, start);
+  expect(expected, kOne, kSecond, 1, start + seconds(1));
   expected.expire(start + seconds(2));
   EXPECT_FALSE(expected.turn(kFirst));
   EXPECT_TRUE(expected.turn(kSecond));
@@ -90,19 +95,44 @@ TEST(Expectations, EndAfterTheirTime) {
 
 TEST(Expectations, EndWithTheirSequence) {
   Expectations expected(10, seconds(2));
-  expected.expect(kFirst, 1, kOne, {});
-  expected.expect(kSecond, 1, kOne, {});
-  expected.expect(kSecond, 1, kOther, {});
+  expect(expected, kOne, kFirst, 1, {});
+  expect(expected, kOne, kSecond, 1, {});
+  expect(expected, kOther, kSecond, 1, {});
   expected.forget(kOne);
   EXPECT_FALSE(expected.turn(kFirst));
   EXPECT_TRUE(expected.turn(kSecond));
   EXPECT_EQ(expected.size(), 1U);
 }
 
+TEST(Expectations, EndWithTheStepThatTheyAreFor) {
+  Expectations expected(10, seconds(2));
+  expect(expected, kOne, kFirst, 1, {});
+  expect(expected, kOther, kFirst, 1, {});
+  expect(expected, kOne, kSecond, 1, {}, 1);
+  EXPECT_EQ(expected.size(), 2U);
+  EXPECT_TRUE(expected.turn(kFirst)) << "the other sequence expects it still";
+  expected.advise(kOne, {kOne.sequence, 2, {}}, {});
+  EXPECT_FALSE(expected.turn(kSecond));
+  expect(expected, kOther, kThird, 1, {}, 5);
+  expect(expected, kOther, kSecond, 1, {}, 4);
+  EXPECT_FALSE(expected.turn(kSecond)) << "that step is over";
+}
+
+TEST(Expectations, OfDecoderStepsComeBeforeThoseOfSourcesThatWait) {
+  Expectations expected(10, seconds(2));
+  const TimePoint start{};
+  expect(expected, kOne, kFirst, 1, start);
+  expect(expected, kOther, kSecond, 1, start + seconds(1), 3);
+  EXPECT_LT(*expected.turn(kSecond), *expected.turn(kFirst));
+  expected.expire(start + seconds(2));
+  EXPECT_FALSE(expected.turn(kFirst)) << "each in its own time";
+  EXPECT_TRUE(expected.turn(kSecond));
+}
+
 TEST(Expectations, EndForWhatCannotBeRead) {
   Expectations expected(10, seconds(2));
-  expected.expect(kFirst, 1, kOne, {});
-  expected.expect(kFirst, 1, kOther, {});
+  expect(expected, kOne, kFirst, 1, {});
+  expect(expected, kOther, kFirst, 1, {});
   expected.give_up(kFirst);
   expected.give_up(kThird);  // Nobody expected it.
   EXPECT_EQ(expected.size(), 0U);
@@ -110,7 +140,7 @@ TEST(Expectations, EndForWhatCannotBeRead) {
 
 TEST(Expectations, AreDroppedBeyondTheLimit) {
   Expectations expected(2, seconds(2));
-  for (const ExpertKey key : {kFirst, kSecond, kThird}) expected.expect(key, 1, kOne, {});
+  for (const ExpertKey key : {kFirst, kSecond, kThird}) expect(expected, kOne, key, 1, {});
   EXPECT_FALSE(expected.turn(kThird));
 }
 

@@ -343,7 +343,7 @@ class ResidentShare : public WorkerCoreTest {
 
 TEST_F(ResidentShare, IsNotEvictedForAdvice) {
   ASSERT_EQ(core->slots().used(), own_.size());
-  const proto::Prefetch advice{{{foreign_.front(), 3}}};
+  const proto::Prefetch advice{{}, 0, {{foreign_.front(), 3}}};
   EXPECT_THAT(read_all(core->control_message(kControl, advice, now)), IsEmpty());
   EXPECT_EQ(core->slots().evictions(), 0U);
 }
@@ -365,7 +365,7 @@ TEST_F(WorkerCoreTest, EvictsForAdviceWhereItsShareDoesNotFitAnyway) {
   proto::Roster roster{.epoch = 1, .members = {}};
   roster.members.push_back({.worker = kSelf, .name = "worker-0", .capacity = {.slots = 2}, .covered_layers = {}});
   EXPECT_THAT(all<LoadExpert>(core->control_message(kControl, roster, now)), IsEmpty()) << "a cache is left alone";
-  const proto::Prefetch advice{{{{LayerId{1}, ExpertId{5}}, 3}}};
+  const proto::Prefetch advice{{}, 0, {{{LayerId{1}, ExpertId{5}}, 3}}};
   EXPECT_THAT(all<LoadExpert>(core->control_message(kControl, advice, now)), SizeIs(1));
 }
 

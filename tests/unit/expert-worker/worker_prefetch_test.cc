@@ -6,7 +6,7 @@ namespace {
 
 TEST_F(WorkerCoreTest, LoadsWhatItIsAdvisedTo) {
   begin(4);
-  const proto::Prefetch advice{{{{LayerId{1}, ExpertId{5}}, 3}}};
+  const proto::Prefetch advice{{}, 0, {{{LayerId{1}, ExpertId{5}}, 3}}};
   const auto loads = all<LoadExpert>(core->control_message(kControl, advice, now));
   ASSERT_THAT(loads, SizeIs(1));
   EXPECT_EQ(loads[0].key, (ExpertKey{LayerId{1}, ExpertId{5}}));
@@ -14,7 +14,7 @@ TEST_F(WorkerCoreTest, LoadsWhatItIsAdvisedTo) {
 
 TEST_F(WorkerCoreTest, IgnoresAdviceOnExpertsThatDoNotExist) {
   begin(4);
-  const proto::Prefetch advice{{{{LayerId{2}, ExpertId{0}}, 1}, {{LayerId{0}, ExpertId{8}}, 1}}};
+  const proto::Prefetch advice{{}, 0, {{{LayerId{2}, ExpertId{0}}, 1}, {{LayerId{0}, ExpertId{8}}, 1}}};
   EXPECT_THAT(all<LoadExpert>(core->control_message(kControl, advice, now)), IsEmpty());
 }
 
@@ -22,7 +22,7 @@ TEST_F(WorkerCoreTest, DoesNotEvictForAdviceWhatIsNeededSooner) {
   begin(2);
   make_resident(1);
   make_resident(2);
-  const proto::Prefetch advice{{item(0, 1), item(0, 2), item(1, 5)}};
+  const proto::Prefetch advice{{}, 0, {item(0, 1), item(0, 2), item(1, 5)}};
   EXPECT_THAT(all<LoadExpert>(core->control_message(kControl, advice, now)), IsEmpty());
   const auto computed_first = all<ComputeGroups>(send(dispatch({{ExpertId{1}, 1}})));
   ASSERT_THAT(computed_first, SizeIs(1));
@@ -36,7 +36,7 @@ TEST_F(WorkerCoreTest, EvictsForADemandWhatIsExpectedLast) {
   begin(2);
   make_resident(1);
   make_resident(2);
-  core->control_message(kControl, proto::Prefetch{{item(0, 1), item(0, 2)}}, now);
+  core->control_message(kControl, proto::Prefetch{{}, 0, {item(0, 1), item(0, 2)}}, now);
   ASSERT_THAT(all<LoadExpert>(send(dispatch({{ExpertId{7}, 1}}))), SizeIs(1));
   EXPECT_EQ(core->slots().state({kLayer, ExpertId{1}}), Residence::kResident) << "least recently used, but needed next";
   EXPECT_EQ(core->slots().state({kLayer, ExpertId{2}}), Residence::kAbsent);
@@ -45,20 +45,20 @@ TEST_F(WorkerCoreTest, EvictsForADemandWhatIsExpectedLast) {
 TEST_F(WorkerCoreTest, CountsPrefetchesByWhatBecameOfThem) {
   begin(2);
   // Useful: it is there when it is demanded.
-  auto load = all<LoadExpert>(core->control_message(kControl, proto::Prefetch{{item(0, 1)}}, now));
+  auto load = all<LoadExpert>(core->control_message(kControl, proto::Prefetch{{}, 0, {item(0, 1)}}, now));
   ASSERT_THAT(load, SizeIs(1));
   loaded(load[0]);
   make_resident(1);
   EXPECT_EQ(core->counters().prefetches_useful, 1U);
   EXPECT_EQ(core->counters().hits, 1U);
   // Late: it is demanded while it is read.
-  load = all<LoadExpert>(core->control_message(kControl, proto::Prefetch{{item(0, 2)}}, now));
+  load = all<LoadExpert>(core->control_message(kControl, proto::Prefetch{{}, 0, {item(0, 2)}}, now));
   ASSERT_THAT(load, SizeIs(1));
   send(dispatch({{ExpertId{2}, 1}}));
   for (const ComputeGroups& work : all<ComputeGroups>(loaded(load[0]))) computed(work);
   EXPECT_EQ(core->counters().prefetches_late, 1U);
   // Wasted: nobody wants it before its slot is taken.
-  load = all<LoadExpert>(core->control_message(kControl, proto::Prefetch{{item(1, 6)}}, now));
+  load = all<LoadExpert>(core->control_message(kControl, proto::Prefetch{{}, 0, {item(1, 6)}}, now));
   ASSERT_THAT(load, SizeIs(1));
   loaded(load[0]);
   make_resident(2);
@@ -74,7 +74,7 @@ TEST_F(WorkerCoreTest, CountsPrefetchesByWhatBecameOfThem) {
 
 TEST_F(WorkerCoreTest, ReadsWhatIsDemandedBeforeWhatIsExpected) {
   begin(4);
-  const proto::Prefetch advice{{{{LayerId{1}, ExpertId{5}}, 3}, {{LayerId{1}, ExpertId{6}}, 3}}};
+  const proto::Prefetch advice{{}, 0, {{{LayerId{1}, ExpertId{5}}, 3}, {{LayerId{1}, ExpertId{6}}, 3}}};
   core->control_message(kControl, advice, now);
   const auto demanded = all<LoadExpert>(send(dispatch({{ExpertId{0}, 1}})));
   ASSERT_THAT(demanded, SizeIs(1)) << "it does not wait for the expert being read";
@@ -83,8 +83,8 @@ TEST_F(WorkerCoreTest, ReadsWhatIsDemandedBeforeWhatIsExpected) {
 
 TEST_F(WorkerCoreTest, KeepsOneReadOfAdviceWaitingBehindTheOneInProgress) {
   begin(8, {.prefetches_in_flight_max = 2});
-  const auto loads =
-      all<LoadExpert>(core->control_message(kControl, proto::Prefetch{{item(1, 1), item(1, 2), item(1, 3)}}, now));
+  const auto loads = all<LoadExpert>(
+      core->control_message(kControl, proto::Prefetch{{}, 0, {item(1, 1), item(1, 2), item(1, 3)}}, now));
   ASSERT_THAT(loads, SizeIs(2));
   EXPECT_FALSE(loads[0].demanded);
   EXPECT_THAT(all<LoadExpert>(loaded(loads[0])), SizeIs(1));
@@ -92,7 +92,7 @@ TEST_F(WorkerCoreTest, KeepsOneReadOfAdviceWaitingBehindTheOneInProgress) {
 
 TEST_F(WorkerCoreTest, PutsAReadOfAdviceInFrontWhenItIsDemanded) {
   begin(4);
-  const auto load = all<LoadExpert>(core->control_message(kControl, proto::Prefetch{{item(0, 2)}}, now));
+  const auto load = all<LoadExpert>(core->control_message(kControl, proto::Prefetch{{}, 0, {item(0, 2)}}, now));
   ASSERT_THAT(load, SizeIs(1));
   const auto actions = send(dispatch({{ExpertId{2}, 1}}));
   EXPECT_THAT(all<LoadExpert>(actions), IsEmpty()) << "the read is shared";
@@ -103,7 +103,7 @@ TEST_F(WorkerCoreTest, PutsAReadOfAdviceInFrontWhenItIsDemanded) {
 
 TEST_F(WorkerCoreTest, TakesTheSlotOfAReadOfAdviceForADemandThatHasNone) {
   begin(1);
-  const auto load = all<LoadExpert>(core->control_message(kControl, proto::Prefetch{{item(1, 2)}}, now));
+  const auto load = all<LoadExpert>(core->control_message(kControl, proto::Prefetch{{}, 0, {item(1, 2)}}, now));
   ASSERT_THAT(load, SizeIs(1));
   const auto actions = send(dispatch({{ExpertId{5}, 1}}));
   ASSERT_THAT(all<CancelLoad>(actions), SizeIs(1));
@@ -117,9 +117,28 @@ TEST_F(WorkerCoreTest, TakesTheSlotOfAReadOfAdviceForADemandThatHasNone) {
   EXPECT_EQ(core->counters().load_failures, 0U);
 }
 
+TEST_F(WorkerCoreTest, CancelsAReadOfAdviceWhoseSequenceHasEnded) {
+  begin(4);
+  const SequenceId sequence{5};
+  const auto load = all<LoadExpert>(core->control_message(kControl, proto::Prefetch{sequence, 0, {item(1, 2)}}, now));
+  ASSERT_THAT(load, SizeIs(1));
+  EXPECT_THAT(all<CancelLoad>(core->control_message(kControl, proto::Forget{SequenceId{6}}, now)), IsEmpty());
+  EXPECT_THAT(all<CancelLoad>(core->control_message(kControl, proto::Forget{sequence}, now)), SizeIs(1));
+}
+
+TEST_F(WorkerCoreTest, ReadsNothingAheadWhenPrefetchingIsOffButKeepsWhatIsExpected) {
+  begin(2, {.prefetch = PrefetchMode::kOff});
+  make_resident(1);
+  make_resident(2);
+  EXPECT_THAT(all<LoadExpert>(core->control_message(kControl, proto::Prefetch{{}, 0, {item(0, 1), item(1, 3)}}, now)),
+              IsEmpty());
+  send(dispatch({{ExpertId{7}, 1}}));
+  EXPECT_EQ(core->slots().state({kLayer, ExpertId{1}}), Residence::kResident) << "least recently used, but needed next";
+}
+
 TEST_F(WorkerCoreTest, CancelsAReadOfAdviceWhoseTimeIsOver) {
   begin(4);
-  const auto load = all<LoadExpert>(core->control_message(kControl, proto::Prefetch{{item(1, 2)}}, now));
+  const auto load = all<LoadExpert>(core->control_message(kControl, proto::Prefetch{{}, 0, {item(1, 2)}}, now));
   ASSERT_THAT(load, SizeIs(1));
   now += WorkerLimits{}.expected_for;
   const auto cancelled = all<CancelLoad>(core->tick(0, now));

@@ -223,7 +223,7 @@ TEST(Codec, RefusesListsBeyondTheirLimits) {
                    }),
                    "Roster.members: too many elements");
   expect_malformed(decode_body<Prefetch>([&](auto& packer) {
-                     packer.pack_array(1);
+                     packer.pack_array(3).pack(1).pack(0);
                      list(packer, kMaxPrefetchItems + 1);
                    }),
                    "array size overflow");
@@ -372,7 +372,7 @@ TEST(Codec, RefusesShapesLargerThanAMessageOfRows) {
 TEST(Codec, RefusesLayersAndExpertsBeyondTheirLimits) {
   const auto prefetch = [](std::size_t layer, std::size_t expert) {
     return decode_body<Prefetch>([=](auto& packer) {
-      packer.pack_array(1).pack_array(1).pack_array(2).pack_array(2).pack(layer).pack(expert).pack(1);
+      packer.pack_array(3).pack(1).pack(0).pack_array(1).pack_array(2).pack_array(2).pack(layer).pack(expert).pack(1);
     });
   };
   EXPECT_TRUE(prefetch(kMaxLayers - 1, kMaxExperts - 1).has_value());
