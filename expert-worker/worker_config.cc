@@ -21,7 +21,7 @@ config::Schema describe(WorkerConfig& config) {
       .zero_means("all experts, at most 80 % of available memory");
   schema.choice("eviction", config.eviction, eviction_names(),
                 "which expert makes room: the one needed last by the hash "
-                "table (then the least recently used), the least recently used, that of each layer, or the oldest");
+                "table (else the one wanted least often), the least recently used, that of each layer, or the oldest");
   schema.choice("dtype", config.dtype, {"auto", "fp32", "bf16"}, "of weights and rows; auto is the checkpoint's");
   schema.text("cpu-kernel", config.cpu_kernel, "auto, avx512bf16, avx512, avx2 or scalar");
   schema.integer("threads", config.threads, {1, 1024}, "compute threads");

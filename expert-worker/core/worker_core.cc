@@ -5,12 +5,21 @@
 
 namespace sida::worker {
 
+namespace {
+
+// Demands per slot. Longer remembers more, shorter follows other topics sooner; from 1 to 64 each step reads less on
+// recorded and made-up routes, from 16 on by little (docs/decisions/0006-eviction-and-prefetching.md).
+constexpr double kWantedHalfLife = 16;
+
+}  // namespace
+
 WorkerCore::WorkerCore(WorkerIdentity identity, WorkerLimits limits, TimePoint now)
     : identity_(std::move(identity)),
       limits_(limits),
       peers_(limits.peers_max),
       slots_(identity_.welcome.capacity.slots),
       eviction_(make_eviction_policy(limits.eviction)),
+      wanted_(kWantedHalfLife * identity_.welcome.capacity.slots),
       share_(identity_.moe_layers, identity_.experts_per_layer),
       expected_(limits.prefetch_max, limits.expected_for),
       load_time_(limits.first_load_time),

@@ -24,6 +24,7 @@
 #include "expert-worker/residency/expectations.h"
 #include "expert-worker/residency/share.h"
 #include "expert-worker/residency/slot_table.h"
+#include "expert-worker/residency/wanted_often.h"
 
 namespace sida::worker {
 
@@ -100,6 +101,7 @@ class WorkerCore {
   RouterPeers peers_;
   SlotTable slots_;
   std::unique_ptr<EvictionPolicy> eviction_;
+  WantedOften wanted_;
   Share share_;
   Expectations expected_;
   std::unordered_set<ExpertKey> prefetched_;  // Resident because of advice, and not demanded yet.

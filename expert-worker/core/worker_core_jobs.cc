@@ -47,6 +47,7 @@ void WorkerCore::admit(PeerId peer, const proto::Dispatch& dispatch, TimePoint d
     first_row += group.rows;
     share_.wanted(key, group.rows);
     expected_.demand(key, group.rows);
+    wanted_.demanded(key);
   }
   job.groups_left = job.groups.size();
   job_bytes_ += dispatch.shape.bytes();

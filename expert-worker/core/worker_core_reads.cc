@@ -123,6 +123,7 @@ std::optional<ExpertKey> WorkerCore::victim_for(ExpertKey key, Need need) const 
   std::vector<Evictable> own;
   for (Evictable& held : slots_.evictable()) {
     held.turn = expected_.turn(held.key);
+    held.wanted = wanted_.level(held.key);
     const bool needed_sooner = need != Need::kDemand && held.turn && (need == Need::kShare || held.turn < turn);
     if (!needed_sooner) (share_.owns(held.key) ? own : foreign).push_back(held);
   }

@@ -21,8 +21,7 @@ WorkerIdentity identity(const Routes& routes, std::uint32_t slots) {
 }
 
 WorkerLimits limits(const ReplayOptions& options) {
-  WorkerLimits result{
-      .eviction = options.eviction, .prefetch = options.prefetch, .first_load_time = options.read_time};
+  WorkerLimits result{.eviction = options.eviction, .prefetch = options.prefetch, .first_load_time = options.read_time};
   if (options.knowledge == Knowledge::kOracle) {  // It knows more than any router, and forgets nothing.
     result.prefetch_max = std::size_t{1} << 24U;
     result.expected_for = std::chrono::hours(1000);
@@ -33,8 +32,7 @@ WorkerLimits limits(const ReplayOptions& options) {
 }  // namespace
 
 SimulatedWorker::SimulatedWorker(const Routes& routes, const ReplayOptions& options)
-    : options_(options),
-      core_(identity(routes, options.slots), limits(options), now_) {
+    : options_(options), core_(identity(routes, options.slots), limits(options), now_) {
   SIDA_CHECK(options.pieces > 0);
   proto::Hello hello;
   hello.router = kRouter;

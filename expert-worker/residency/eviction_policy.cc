@@ -27,7 +27,7 @@ class Table : public EvictionPolicy {
     return lowest(choice.candidates, [](const Evictable& held) {
       // Unknown is later than all that is known.
       const std::uint64_t turn = held.turn.value_or(std::numeric_limits<std::uint64_t>::max());
-      return std::pair(std::numeric_limits<std::uint64_t>::max() - turn, held.used);
+      return std::tuple(std::numeric_limits<std::uint64_t>::max() - turn, held.wanted, held.used);
     });
   }
 };

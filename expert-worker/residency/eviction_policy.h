@@ -20,6 +20,7 @@ struct Evictable {
   ExpertKey key;
   std::uint64_t loaded = 0;           // Counts up over all loads.
   std::uint64_t used = 0;             // When it was last used, or came in; counts up over all uses, no two alike.
+  double wanted = 0;                  // How often it was wanted lately: WantedOften::level().
   std::optional<std::uint64_t> turn;  // When it is needed next, where that is known; lower: sooner.
 };
 
@@ -38,9 +39,11 @@ class EvictionPolicy {
 };
 
 enum class Eviction {
-  kTable,  // The one needed last, as far as is known; those of which nothing is known first, least recently used first.
-           // With all of the future known this is Belady's rule (1966), which reads the least.
-  kLru,    // The least recently used.
+  // The one needed last, as far as is known; before these, of those of which nothing is known, the one wanted least
+  // often
+  // lately. With all of the future known this is Belady's rule (1966), which reads the least.
+  kTable,
+  kLru,       // The least recently used.
   kLruLayer,  // The same among the experts of one layer: each layer has its part of the slots.
   kFifo,      // The one that came first, as SiDA-MoE does (Du et al. 2024).
 };

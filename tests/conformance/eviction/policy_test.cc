@@ -100,14 +100,16 @@ ExpertKey victim(Eviction kind, const std::vector<Evictable>& candidates, LayerI
 
 // Loaded in this order; used in another.
 std::vector<Evictable> four() {
-  return {{key(0, 0), 1, 8, {}}, {key(0, 1), 2, 7, {}}, {key(0, 2), 3, 5, {}}, {key(1, 0), 4, 4, {}}};
+  return {{key(0, 0), 1, 8}, {key(0, 1), 2, 7}, {key(0, 2), 3, 5}, {key(1, 0), 4, 4}};
 }
 
-TEST(TableEviction, TakesTheLeastRecentlyUsedOfWhichNothingIsKnown) {
+TEST(TableEviction, TakesOfWhatNothingIsKnownTheOneWantedLeastOften) {
   auto candidates = four();
-  EXPECT_EQ(victim(Eviction::kTable, candidates), key(1, 0));
-  candidates[3].turn = 99;
-  EXPECT_EQ(victim(Eviction::kTable, candidates), key(0, 2));
+  EXPECT_EQ(victim(Eviction::kTable, candidates), key(1, 0)) << "the least recently used of those wanted as often";
+  for (Evictable& candidate : candidates) candidate.wanted = candidate.key == key(0, 1) ? 1 : 2;
+  EXPECT_EQ(victim(Eviction::kTable, candidates), key(0, 1));
+  candidates[1].turn = 99;
+  EXPECT_EQ(victim(Eviction::kTable, candidates), key(1, 0)) << "what is expected stays";
 }
 
 TEST(TableEviction, TakesTheOneNeededLastWhereAllAreNeeded) {
