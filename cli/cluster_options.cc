@@ -38,10 +38,14 @@ void describe_cluster(config::Schema& schema, ClusterOptions& o, bool model_requ
   schema.integer("port", o.port, {0, 65535}, "port of the API").zero_means("any free port");
   schema.integer("admin-port", o.admin_port, {0, 65535}, "port of dashboard, status and metrics, on loopback")
       .zero_means("any free port");
-  schema.size("expert-memory", o.expert_memory_bytes, "bytes of experts that all workers hold together")
+  schema
+      .size("expert-memory", o.expert_memory_bytes,
+            "cap on the bytes of experts of all workers together, what reading takes included; each has the same part")
       .zero_means("all that fits");
   schema.choice("eviction", o.eviction, {"table", "lru", "lru-layer", "fifo"},
                 "which expert makes room for another in a worker");
+  schema.choice("prefetch", o.prefetch, {"auto", "on", "off"},
+                "workers read ahead what the hash table names; auto: while it pays");
   describe_routing(schema, o);
   if (with_predictor) {
     schema

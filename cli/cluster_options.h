@@ -18,6 +18,7 @@ struct ClusterOptions {
   std::int64_t admin_port = 8001;         // 0: any free one.
   std::uint64_t expert_memory_bytes = 0;  // Of all workers together. 0: all that fits.
   std::string eviction = "table";
+  std::string prefetch = "auto";
   std::string routing = "exact";
   std::int64_t predicted_top_k = 1;
   std::string predicted_weights = "gate";

@@ -17,11 +17,27 @@ ProcessPlan worker_plan(const ClusterOptions& o, const ClusterPlace& place, std:
   const std::string name = worker_name(index);
   const std::int64_t share = std::max<std::int64_t>(1, place.cores / 2 / o.workers);
   ProcessPlan plan{name, place.programs / "sida-expert-worker", {}, ProcessRole::kWorker};
-  plan.arguments = {
-      "--name",       name,         "--listen",    endpoint(place, name),
-      "--model",      o.model,      "--dtype",     o.dtype,
-      "--cpu-kernel", o.cpu_kernel, "--threads",   std::to_string(o.worker_threads > 0 ? o.worker_threads : share),
-      "--eviction",   o.eviction,   "--log-level", o.log_level};
+  const std::int64_t threads = o.worker_threads > 0 ? o.worker_threads : share;
+  plan.arguments = {"--name",
+                    name,
+                    "--listen",
+                    endpoint(place, name),
+                    "--model",
+                    o.model,
+                    "--dtype",
+                    o.dtype,
+                    "--cpu-kernel",
+                    o.cpu_kernel,
+                    "--threads",
+                    std::to_string(threads),
+                    "--eviction",
+                    o.eviction,
+                    "--prefetch",
+                    o.prefetch,
+                    "--workers-on-host",
+                    std::to_string(o.workers),
+                    "--log-level",
+                    o.log_level};
   if (o.expert_memory_bytes > 0) {
     const auto workers = static_cast<std::uint64_t>(o.workers);
     plan.arguments.insert(

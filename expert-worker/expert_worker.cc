@@ -81,8 +81,9 @@ Result<std::unique_ptr<ExpertWorker>> ExpertWorker::start(const WorkerConfig& co
   auto store_file = open_store(model);
   if (!store_file) return tl::unexpected(std::move(store_file).error());
   const std::size_t staging = ExpertLoader::staging_bytes(model, *store_file ? &**store_file : nullptr);
-  auto plan = plan_memory(config.expert_memory_bytes, available_memory_bytes(), staging, shape.slot_bytes(),
-                          identity.experts_total());
+  auto plan = plan_memory(config.expert_memory_bytes,
+                          available_memory_bytes() / static_cast<std::uint64_t>(config.workers_on_host), staging,
+                          shape.slot_bytes(), identity.experts_total());
   if (!plan) return tl::unexpected(std::move(plan).error());
   auto memory = SlotMemory::reserve(shape, plan->slots);
   if (!memory) return tl::unexpected(std::move(memory).error());
@@ -107,7 +108,10 @@ Result<std::unique_ptr<ExpertWorker>> ExpertWorker::start(const WorkerConfig& co
   worker->compute_ = std::make_unique<ComputeAgent>(*std::move(backend), worker->memory_, worker->events_);
   worker->store_ = std::make_unique<StoreAgent>(loader, worker->events_);
   WorkerCore core(std::move(identity),
-                  {.eviction = eviction_of(config.eviction), .first_load_time = measured->load_time}, steady_now());
+                  {.eviction = eviction_of(config.eviction),
+                   .prefetch = prefetch_mode_of(config.prefetch),
+                   .first_load_time = measured->load_time},
+                  steady_now());
   worker->link_ = std::make_unique<LinkAgent>(
       std::move(core),
       LinkAgent::Parts{*std::move(control), *std::move(tensors), *worker->compute_, *worker->store_, worker->events_},

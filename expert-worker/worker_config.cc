@@ -18,10 +18,14 @@ config::Schema describe(WorkerConfig& config) {
   schema.text("model", config.model, "model directory, as the routers have it").placeholder("DIR").required();
   schema.text("name", config.name, "name in the cluster; must be unique, and stay over a restart");
   schema.size("expert-memory", config.expert_memory_bytes, "memory for experts, everything included")
-      .zero_means("all experts, at most 80 % of available memory");
+      .zero_means("all experts, at most 80 % of available memory by workers-on-host");
+  schema.integer("workers-on-host", config.workers_on_host, {1, 1024},
+                 "expert-workers that share this host's memory; what expert-memory is when it is not given");
   schema.choice("eviction", config.eviction, eviction_names(),
                 "which expert makes room: the one needed last by the hash "
                 "table (else the one wanted least often), the least recently used, that of each layer, or the oldest");
+  schema.choice("prefetch", config.prefetch, {"auto", "on", "off"},
+                "reads ahead what the hash table names; auto: while measurements say that it pays");
   schema.choice("dtype", config.dtype, {"auto", "fp32", "bf16"}, "of weights and rows; auto is the checkpoint's");
   schema.text("cpu-kernel", config.cpu_kernel, "auto, avx512bf16, avx512, avx2 or scalar");
   schema.integer("threads", config.threads, {1, 1024}, "compute threads");
@@ -37,10 +41,13 @@ Result<MemoryPlan> plan_memory(std::uint64_t configured_bytes, std::uint64_t ava
   const std::uint64_t everything = experts_total * expert_bytes + staging_bytes;
   const std::uint64_t budget = configured_bytes > 0 ? configured_bytes : std::min(everything, available_bytes / 10 * 8);
   const std::uint64_t fitting = budget > staging_bytes ? (budget - staging_bytes) / expert_bytes : 0;
-  if (fitting == 0) {
-    return fail(ErrorCode::kInvalidArgument, "expert-memory " + config::format_size(budget) +
-                                                 " holds no expert: one takes " + config::format_size(expert_bytes) +
-                                                 ", and reading it " + config::format_size(staging_bytes));
+  const std::uint64_t fewest = std::min<std::uint64_t>(2, experts_total);
+  if (fitting < fewest) {
+    return fail(ErrorCode::kInvalidArgument,
+                "expert-memory " + config::format_size(budget) + " of a worker is too small: it needs " +
+                    std::to_string(fewest * expert_bytes + staging_bytes) + " bytes (" + std::to_string(fewest) +
+                    " experts of " + config::format_size(expert_bytes) + ", and " + config::format_size(staging_bytes) +
+                    " for reading); give --expert-memory at least that for each worker, or start fewer workers");
   }
   const std::uint64_t slots =
       std::min({fitting, experts_total, std::uint64_t{std::numeric_limits<std::uint32_t>::max()}});

@@ -17,8 +17,10 @@ struct WorkerConfig {
   std::string model;              // Directory.
   std::string name = "worker-0";  // Unique in a cluster; placement hashes it.
   std::uint64_t expert_memory_bytes =
-      0;  // Slots and the buffer for reading. 0: all experts, at most 80 % of free memory.
+      0;                             // Slots and the buffer for reading. 0: all experts, at most 80 % of free memory.
+  std::int64_t workers_on_host = 1;  // Share the memory that the default is taken from.
   std::string eviction = "table";
+  std::string prefetch = "auto";
   std::string dtype = "auto";  // auto: the checkpoint's; fp16 computes in fp32.
   std::string cpu_kernel = "auto";
   std::int64_t threads = 1;                       // Compute threads.
@@ -32,7 +34,9 @@ struct MemoryPlan {
   std::uint64_t budget_bytes = 0;
   std::uint32_t slots = 0;  // At most the model's experts.
 };
-// What fits into the budget besides `staging_bytes`. kInvalidArgument when that is not even one expert.
+// What fits into the budget besides `staging_bytes`: at least two experts, so that one can be read while another is
+// computed (one where the model has only one). A layer that needs more runs in waves. kInvalidArgument when there is
+// not so much; the message names the smallest budget.
 Result<MemoryPlan> plan_memory(std::uint64_t configured_bytes, std::uint64_t available_bytes, std::size_t staging_bytes,
                                std::size_t expert_bytes, std::uint64_t experts_total);
 

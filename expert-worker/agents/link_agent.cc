@@ -51,6 +51,7 @@ void LinkAgent::run() {
     drain_events(now);
     for (PeerId peer : std::exchange(gone_, {})) apply(core_.tensor_peer_gone(peer, now));
     apply(core_.tick(parts_.compute.progress(), now));
+    tell_prefetching();
     // Descriptors of links are edge-triggered: wait only after a turn in which nothing was received or sent.
     if (active_ || core_.drained()) continue;
     const std::array<int, 4> wake{parts_.control->wake_descriptor(), parts_.tensors->wake_descriptor(),
@@ -58,6 +59,16 @@ void LinkAgent::run() {
     wait_readable(wake, std::min(core_.next_tick(), end));
   }
   spdlog::info("stopped jobs_left={} deadlines_missed={}", core_.jobs(), core_.counters().deadlines_missed);
+}
+
+void LinkAgent::tell_prefetching() {
+  const PrefetchAdmission& admission = core_.admission();
+  if (std::exchange(prefetching_, admission.on()) == admission.on()) return;
+  const WorkerCounters& counters = core_.counters();
+  spdlog::info("prefetching {} reads={} ahead={} useful={} late={} wasted={} cancelled={}",
+               admission.on() ? "is switched on" : "does not pay and is switched off", counters.loads,
+               counters.prefetches, counters.prefetches_useful, counters.prefetches_late, counters.prefetches_wasted,
+               counters.prefetches_cancelled);
 }
 
 void LinkAgent::drain_control(TimePoint now) {

@@ -39,6 +39,7 @@ class LinkAgent {
   void drain_events(TimePoint now);
   void take_tensor(transport::TensorServer::Received received, TimePoint now);
   void apply(WorkerActions actions);
+  void tell_prefetching();
   void apply(SendControl& action);
   void apply(SendTensor& action);
   void apply(AdmitJob& action);
@@ -56,6 +57,7 @@ class LinkAgent {
   std::unordered_map<JobId, std::shared_ptr<JobRows>> rows_;
   std::shared_ptr<JobRows> arriving_;  // Of the dispatch that the core is asked about.
   std::vector<PeerId> gone_;           // Tensor peers that a send found gone.
+  bool prefetching_ = true;            // As it was told last.
   bool active_ = false;                // Something was received or sent in this turn.
   WakeEvent stop_event_;
   std::atomic<bool> stopping_{false};

@@ -11,6 +11,7 @@
 #include "common/proto/messages.h"
 #include "common/transport/control_link.h"
 #include "expert-worker/residency/load_queue.h"
+#include "expert-worker/residency/prefetch_admission.h"
 #include "expert-worker/residency/slot_table.h"
 
 namespace sida::worker {
@@ -29,8 +30,6 @@ struct WorkerIdentity {
     return static_cast<std::uint64_t>(moe_layers) * static_cast<std::uint64_t>(experts_per_layer);
   }
 };
-
-enum class PrefetchMode { kOff, kOn, kAuto };  // kAuto: while it pays.
 
 struct WorkerLimits {
   Eviction eviction = Eviction::kTable;

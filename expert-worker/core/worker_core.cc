@@ -22,6 +22,7 @@ WorkerCore::WorkerCore(WorkerIdentity identity, WorkerLimits limits, TimePoint n
       wanted_(kWantedHalfLife * identity_.welcome.capacity.slots),
       share_(identity_.moe_layers, identity_.experts_per_layer),
       expected_(limits.prefetch_max, limits.expected_for),
+      admission_(limits.prefetch),
       load_time_(limits.first_load_time),
       share_due_(now + limits.roster_grace),
       next_tick_(now),
@@ -188,7 +189,7 @@ proto::Residency WorkerCore::residency() const {
           .prefetches_wasted = counters_.prefetches_wasted,
           .prefetches_cancelled = counters_.prefetches_cancelled,
           .reads = counters_.loads,
-          .prefetching = prefetching()};
+          .prefetching = admission_.on()};
 }
 
 }  // namespace sida::worker

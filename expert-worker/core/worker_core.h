@@ -12,6 +12,7 @@
 #include <map>
 #include <memory>
 #include <span>
+#include <unordered_map>
 #include <unordered_set>
 #include <vector>
 
@@ -54,8 +55,8 @@ class WorkerCore {
   WorkerActions drain(TimePoint now);
   [[nodiscard]] bool drained() const { return draining_ && jobs_.empty(); }
 
-  // Reads ahead what routers advise. Changes when it pays no longer, or again.
-  [[nodiscard]] bool prefetching() const { return limits_.prefetch != PrefetchMode::kOff; }
+  // Whether what routers advise is read ahead: on() says so.
+  [[nodiscard]] const PrefetchAdmission& admission() const { return admission_; }
 
   [[nodiscard]] const WorkerCounters& counters() const { return counters_; }
   [[nodiscard]] const SlotTable& slots() const { return slots_; }
@@ -79,6 +80,7 @@ class WorkerCore {
   void pin_resident(Job& job, TimePoint now);
   bool read_missing(Job& job, TimePoint now, WorkerActions& actions);
   void demand_load(ExpertKey key, TimePoint now, WorkerActions& actions);
+  void met(ExpertKey prefetched);
   void give_up_one_load(WorkerActions& actions);
   void cancel_useless(WorkerActions& actions);
   void cancel_load(SlotId slot, Loading& load, WorkerActions& actions);
@@ -89,6 +91,7 @@ class WorkerCore {
   std::optional<SlotId> take_slot(ExpertKey key, Need need);
   [[nodiscard]] std::optional<ExpertKey> victim_for(ExpertKey key, Need need) const;
   void advise(PeerId peer, const proto::Prefetch& prefetch, TimePoint now);
+  void take_advised(const Loading& load, std::chrono::microseconds took, TimePoint now);
   void estimate(Job& job, WorkerActions& actions);
   void end_job(JobId id, WorkerActions& actions);
   void finish_if_done(JobId id, WorkerActions& actions);
@@ -104,8 +107,12 @@ class WorkerCore {
   WantedOften wanted_;
   Share share_;
   Expectations expected_;
+  PrefetchAdmission admission_;
   std::unordered_set<ExpertKey> prefetched_;  // Resident because of advice, and not demanded yet.
-  std::map<JobId, Job> jobs_;                 // In order of arrival.
+  // What was evicted for advice, and for which expert, as long as that one was not demanded. At most one entry per
+  // expert of the model.
+  std::unordered_map<ExpertKey, ExpertKey> displaced_;
+  std::map<JobId, Job> jobs_;  // In order of arrival.
   std::map<proto::DispatchId, JobId> by_dispatch_;
   std::uint64_t last_job_ = 0;
   std::uint64_t job_bytes_ = 0;
@@ -118,6 +125,7 @@ class WorkerCore {
   bool has_share_ = false;
   bool draining_ = false;
   bool residency_changed_ = true;
+  bool told_prefetching_ = true;
   TimePoint share_due_;
   TimePoint next_tick_;
   TimePoint next_residency_;

@@ -1,6 +1,7 @@
 // Dispatches inside the worker core: admission, computing, and how they end.
 #include <algorithm>
 #include <string>
+#include <utility>
 
 #include "expert-worker/core/worker_core.h"
 
@@ -92,6 +93,7 @@ void WorkerCore::advance(TimePoint now, WorkerActions& actions) {
   start_computes(actions);
   cancel_useless(actions);
   load_expected(now, actions);
+  if (std::exchange(told_prefetching_, admission_.on()) != admission_.on()) residency_changed_ = true;
 }
 
 // Before anything is read for the same dispatch: else what it can use might leave for what it misses.
@@ -105,7 +107,10 @@ void WorkerCore::pin_resident(Job& job, TimePoint now) {
     group.state = JobGroup::State::kReady;
     expected_.serve(group.key);
     ++(group.missed ? counters_.misses : counters_.hits);
-    counters_.prefetches_useful += prefetched_.erase(group.key);
+    if (prefetched_.erase(group.key) == 0) continue;
+    ++counters_.prefetches_useful;
+    admission_.useful();
+    met(group.key);
   }
 }
 

@@ -26,6 +26,7 @@ bool WorkerCore::read_missing(Job& job, TimePoint now, WorkerActions& actions) {
       give_up_one_load(actions);
       return false;
     }
+    admission_.demanded(displaced_.erase(group.key) > 0);
   }
   return true;
 }
@@ -36,8 +37,16 @@ void WorkerCore::demand_load(ExpertKey key, TimePoint now, WorkerActions& action
   if (load.demanded || load.cancelled) return;
   load.demanded = true;
   load.demanded_at = now;
-  counters_.prefetches_late += load.advised ? 1 : 0;
+  if (load.advised) {
+    ++counters_.prefetches_late;
+    met(key);
+  }
   actions.emplace_back(DemandLoad{slot});
+}
+
+// Its prediction was right: whatever left for it would have had to leave anyway.
+void WorkerCore::met(ExpertKey prefetched) {
+  std::erase_if(displaced_, [&](const auto& entry) { return entry.second == prefetched; });
 }
 
 bool WorkerCore::begin_load(ExpertKey key, Need need, WorkerActions& actions) {
@@ -75,7 +84,10 @@ void WorkerCore::cancel_useless(WorkerActions& actions) {
 
 void WorkerCore::cancel_load(SlotId slot, Loading& load, WorkerActions& actions) {
   load.cancelled = true;
-  counters_.prefetches_cancelled += load.advised ? 1 : 0;
+  if (load.advised) {
+    ++counters_.prefetches_cancelled;
+    admission_.wasted();
+  }
   actions.emplace_back(CancelLoad{slot});
 }
 
@@ -87,11 +99,12 @@ void WorkerCore::load_expected(TimePoint now, WorkerActions& actions) {
   if (draining_ || demand_waits_) return;
   auto ahead = static_cast<std::size_t>(
       std::ranges::count_if(loading_, [](const auto& entry) { return !entry.second.demanded; }));
-  for (; prefetching() && ahead < limits_.prefetches_in_flight_max; ++ahead) {
+  for (; admission_.admits() && ahead < limits_.prefetches_in_flight_max; ++ahead) {
     const auto key = expected_.next(slots_);
     // Without a slot for it there is none for what is needed later.
     if (!key || !begin_load(*key, Need::kAdvice, actions)) break;
     ++counters_.prefetches;
+    admission_.begun();
   }
   const bool room = slots_.used() < slots_.slots() || (foreign_ > 0 && now >= foreign_until_);
   if (!loading_.empty() || !room) return;
@@ -109,7 +122,11 @@ std::optional<SlotId> WorkerCore::take_slot(ExpertKey key, Need need) {
     } else {
       --foreign_;
     }
-    counters_.prefetches_wasted += prefetched_.erase(*victim);
+    if (prefetched_.erase(*victim) > 0) {
+      ++counters_.prefetches_wasted;
+      admission_.wasted();
+    }
+    if (need == Need::kAdvice) displaced_.insert_or_assign(*victim, key);
   }
   if (!share_.owns(key)) ++foreign_;
   return slot;
@@ -153,6 +170,17 @@ void WorkerCore::estimate(Job& job, WorkerActions& actions) {
   actions.emplace_back(SendTensor{job.peer, proto::Estimate{job.id, remaining}});
 }
 
+// An expert that was read ahead is there.
+void WorkerCore::take_advised(const Loading& load, std::chrono::microseconds took, TimePoint now) {
+  if (!load.advised || load.cancelled) return;
+  if (!load.demanded) {
+    prefetched_.insert(load.key);
+  } else if (took.count() > 0) {
+    const double waited = std::chrono::duration<double, std::micro>(now - load.demanded_at).count();
+    admission_.late(std::clamp(1 - waited / static_cast<double>(took.count()), 0.0, 1.0));
+  }
+}
+
 WorkerActions WorkerCore::load_ended(SlotId slot, const Result<void>& outcome, std::chrono::microseconds took,
                                      TimePoint now) {
   WorkerActions actions;
@@ -164,7 +192,8 @@ WorkerActions WorkerCore::load_ended(SlotId slot, const Result<void>& outcome, s
     if (!share_.owns(load.mapped().key)) --foreign_;
   } else if (outcome) {
     ++counters_.loads;
-    if (load.mapped().advised && !load.mapped().demanded) prefetched_.insert(load.mapped().key);
+    displaced_.erase(load.mapped().key);
+    take_advised(load.mapped(), took, now);
     load_time_ = (load_time_ * 3 + took) / 4;
   } else {
     ++counters_.load_failures;

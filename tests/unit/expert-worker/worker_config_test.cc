@@ -28,10 +28,16 @@ TEST(PlanMemory, LeavesAFifthOfTheMemoryByDefault) {
   EXPECT_EQ(plan_memory(0, 1000, 100, 300, 50)->slots, 2U);
 }
 
-TEST(PlanMemory, RefusesABudgetBelowOneExpert) {
-  const auto plan = plan_memory(399, 0, 100, 300, 50);
+TEST(PlanMemory, RefusesABudgetBelowTwoExpertsAndNamesTheSmallestThatWorks) {
+  const auto plan = plan_memory(699, 0, 100, 300, 50);
   ASSERT_FALSE(plan);
   EXPECT_EQ(plan.error().code, ErrorCode::kInvalidArgument);
+  EXPECT_THAT(plan.error().message, testing::HasSubstr("700 bytes"));
+  EXPECT_EQ(plan_memory(700, 0, 100, 300, 50)->slots, 2U);
+}
+
+TEST(PlanMemory, IsContentWithOneSlotForAModelOfOneExpert) {
+  EXPECT_EQ(plan_memory(400, 0, 100, 300, 1)->slots, 1U);
 }
 
 TEST(DataEndpoint, IsDerivedFromTheControlEndpoint) {
