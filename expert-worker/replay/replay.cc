@@ -94,6 +94,7 @@ class Player {
     result_.late = after.prefetches_late - before_.prefetches_late;
     result_.wasted = after.prefetches_wasted - before_.prefetches_wasted;
     result_.cancelled = after.prefetches_cancelled - before_.prefetches_cancelled;
+    result_.switches = worker_.core().admission().switches();
     result_.time = std::chrono::duration_cast<microseconds>(worker_.now() - began_);
     result_.reading = options_.read_time / options_.pieces * static_cast<std::int64_t>(result_.pieces_read);
     return result_;

@@ -44,6 +44,7 @@ struct ReplayResult {
   std::uint64_t late = 0;
   std::uint64_t wasted = 0;
   std::uint64_t cancelled = 0;
+  std::uint64_t switches = 0;         // Of prefetching, off and on again.
   std::chrono::microseconds time{0};  // Of all sequences.
   std::chrono::microseconds waited{
       0};  // Of it, for experts to be read: what the calls took without what they computed.

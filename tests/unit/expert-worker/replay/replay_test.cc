@@ -135,6 +135,32 @@ TEST_P(TableEviction, WithPrefetchingIsFasterThanOnDemandAtEveryBudget) {
   }
 }
 
+// Reading and computing take about as long, and half of the experts fit.
+ReplayResult with_predictions(double accuracy, PrefetchMode prefetch) {
+  Routes routes = recorded();
+  predict(routes, accuracy, 1);
+  ReplayOptions options = with(routes, 0.5, Eviction::kTable, Knowledge::kTable, prefetch);
+  options.read_time = microseconds(1500);
+  return replay(routes, options);
+}
+
+TEST(Prefetching, HidesAQuarterOfTheReadingWherePredictionsAreGood) {
+  const auto off = with_predictions(0.92, PrefetchMode::kOff);
+  const auto ahead = with_predictions(0.92, PrefetchMode::kAuto);
+  EXPECT_LT(ahead.waited, off.waited * 3 / 4);
+  EXPECT_EQ(ahead.switches, 0U);
+}
+
+TEST(Prefetching, IsSwitchedOffAndCostsNextToNothingWherePredictionsAreBad) {
+  const auto off = with_predictions(0.05, PrefetchMode::kOff);
+  const auto ahead = with_predictions(0.05, PrefetchMode::kAuto);
+  const auto always = with_predictions(0.05, PrefetchMode::kOn);
+  EXPECT_GT(ahead.switches, 0U);
+  EXPECT_LT(ahead.time, off.time * 102 / 100);
+  EXPECT_LT(ahead.experts_read, off.experts_read * 105 / 100);
+  EXPECT_GT(always.experts_read, off.experts_read * 120 / 100) << "what would be read in vain";
+}
+
 INSTANTIATE_TEST_SUITE_P(Routes, TableEviction, testing::Values("recorded", "even", "uneven"),
                          [](const auto& routes) { return routes.param; });
 
