@@ -71,6 +71,12 @@ const nlohmann::json& list(const nlohmann::json& status, const char* name) {
   return found == status.end() || !found->is_array() ? kEmpty : *found;
 }
 
+std::string reads_ahead(const nlohmann::json& worker) {
+  const auto prefetches = worker.find("prefetches");
+  if (prefetches == worker.end() || !prefetches->is_object()) return "-";
+  return field(*prefetches, "read") + (prefetches->value("on", true) ? "" : " (off)");
+}
+
 }  // namespace
 
 std::string status_text(const nlohmann::json& status) {
@@ -80,11 +86,11 @@ std::string status_text(const nlohmann::json& status) {
     processes.push_back({field(process, "name"), field(process, "role"), field(process, "state"), field(process, "pid"),
                          field(process, "address"), detail == "-" ? "" : detail});
   }
-  std::vector<Row> workers{{"WORKER", "EXPERTS", "MEMORY", "BUDGET", "ROWS", "HIT RATE", "KERNEL"}};
+  std::vector<Row> workers{{"WORKER", "EXPERTS", "MEMORY", "BUDGET", "ROWS", "HIT RATE", "READS AHEAD", "KERNEL"}};
   for (const auto& worker : list(status, "workers")) {
     workers.push_back({field(worker, "name"), field(worker, "experts_resident"), megabytes(worker, "memory_bytes"),
                        megabytes(worker, "memory_budget_bytes"), field(worker, "rows_served"),
-                       percent(worker, "hit_rate"), field(worker, "kernel")});
+                       percent(worker, "hit_rate"), reads_ahead(worker), field(worker, "kernel")});
   }
   std::vector<Row> layers{{"MOE LAYER", "ROUTED", "AGREEMENT", "BY TABLE", "LATE", "LEAD MS (1 %, HALF)"}};
   for (const auto& layer : list(status, "agreement_by_layer")) {

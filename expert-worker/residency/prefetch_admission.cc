@@ -12,8 +12,8 @@ constexpr std::size_t kReadsKept = 256;
 constexpr std::size_t kJudged = 32;
 // Below, it is noise that nobody would miss.
 constexpr double kGainMin = 0.01;
-// What a read that nobody wanted takes from others, as a share of a read: about the piece of it that a demand waits for,
-// the processor that unpacks it, the memory's bandwidth, the disk that other processes share.
+// What a read that nobody wanted takes from others, as a share of a read: about the piece of it that a demand waits
+// for, the processor that unpacks it, the memory's bandwidth, the disk that other processes share.
 constexpr double kWaste = 0.125;
 // Between trials, reads on demand; twice as many after each that failed.
 constexpr std::uint64_t kDemandsUntilTry = 512;
