@@ -19,6 +19,16 @@ transport::Frame encode(const proto::Message& message) {
   return transport::Frame::take(proto::encode({.header = {}, .message = message}));
 }
 
+// What --log-level debug shows of the order of advice, dispatches and reads.
+void log_arrival(const proto::Message& message) {
+  if (const auto* advice = std::get_if<proto::Prefetch>(&message)) {
+    spdlog::debug("advice sequence={} step={} items={}", advice->sequence.value, advice->step, advice->items.size());
+  } else if (const auto* dispatch = std::get_if<proto::Dispatch>(&message)) {
+    spdlog::debug("dispatch layer={} experts={} rows={}", dispatch->id.layer.value, dispatch->groups.size(),
+                  dispatch->shape.rows);
+  }
+}
+
 TimePoint deadline_of(const proto::Header& header, TimePoint now) {
   constexpr std::chrono::microseconds kPassed{1};  // What the shortest time left means (docs/protocol.md).
   if (header.remaining == std::chrono::microseconds::zero()) return TimePoint::max();
@@ -78,6 +88,7 @@ void LinkAgent::drain_control(TimePoint now) {
     active_ = true;
     auto envelope = proto::decode(received->message.bytes());
     if (envelope) {
+      log_arrival(envelope->message);
       apply(core_.control_message(received->peer, envelope->message, now));
     } else {
       spdlog::warn("message dropped link=control error=\"{}\"", envelope.error().message);
@@ -107,6 +118,7 @@ void LinkAgent::take_tensor(transport::TensorServer::Received received, TimePoin
     fits = fail(ErrorCode::kMalformedMessage, "rows beside a message that has none");
   }
   if (fits) {
+    log_arrival(envelope->message);
     apply(core_.tensor_message(received.peer, envelope->message, now, deadline_of(envelope->header, now)));
   } else {
     spdlog::warn("message dropped link=tensor error=\"{}\"", fits.error().message);
@@ -119,6 +131,7 @@ void LinkAgent::drain_events(TimePoint now) {
   while (auto event = parts_.events.take()) {
     if (const auto* load = std::get_if<LoadEnded>(&*event)) {
       const bool failed = !load->outcome && load->outcome.error().code != ErrorCode::kCancelled;
+      spdlog::debug("read ended slot={} took_us={}", load->slot.value, load->took.count());
       if (failed) spdlog::error("expert not loaded error=\"{}\"", load->outcome.error().message);
       apply(core_.load_ended(load->slot, load->outcome, load->took, now));
     } else {
@@ -149,6 +162,8 @@ void LinkAgent::apply(AdmitJob& action) {
 }
 
 void LinkAgent::apply(LoadExpert& action) {
+  spdlog::debug("read begins slot={} layer={} expert={} demanded={}", action.slot.value, action.key.layer.value,
+                action.key.expert.value, action.demanded);
   parts_.store.order(action);
 }
 
@@ -157,6 +172,7 @@ void LinkAgent::apply(DemandLoad& action) {
 }
 
 void LinkAgent::apply(CancelLoad& action) {
+  spdlog::debug("read cancelled slot={}", action.slot.value);
   parts_.store.order(action);
 }
 
