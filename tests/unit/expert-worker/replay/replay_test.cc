@@ -157,7 +157,7 @@ TEST(Prefetching, IsSwitchedOffAndCostsNextToNothingWherePredictionsAreBad) {
   const auto always = with_predictions(0.05, PrefetchMode::kOn);
   EXPECT_GT(ahead.switches, 0U);
   EXPECT_LT(ahead.time, off.time * 102 / 100);
-  EXPECT_LT(ahead.experts_read, off.experts_read * 105 / 100);
+  EXPECT_LT(ahead.experts_read, off.experts_read + 64) << "what a verdict takes";
   EXPECT_GT(always.experts_read, off.experts_read * 120 / 100) << "what would be read in vain";
 }
 
