@@ -132,7 +132,7 @@ Batch make_decoder_batch(const ForwardContext& context, std::span<SequenceState*
 at::Tensor head_input(Batch& batch) {
   const auto& weights = batch.context().weights;
   const auto& config = weights.config();
-  const at::Tensor exact = empty_rows(batch.rows(), config.d_model, DType::kFloat32);
+  at::Tensor exact = empty_rows(batch.rows(), config.d_model, DType::kFloat32);
   batch.context().backend.rms_norm(batch.hidden(), weights.decoder().final_norm.data(), config.layer_norm_epsilon,
                                    rows_of(exact));
   float* values = rows_of(exact).f32();
