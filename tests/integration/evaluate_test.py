@@ -11,9 +11,11 @@ import tempfile
 import unittest
 
 from cluster import COMMANDS_TIMEOUT_S, PROGRAMS, SOURCE
+from prompts import id_prompts
 from serve import run
 
 DEMO = SOURCE / "models" / "demo"
+HASHED = SOURCE / "tests" / "golden" / "cases" / "hash_routing" / "model"
 SMALL = SOURCE / "tests" / "golden" / "cases" / "experts_64" / "model"
 LINES = [{"prompt": "topic: a large ship that carries goods across the sea", "target": "artifact", "task": "short"},
          {"prompt": "topic: a person who plays music", "target": "person", "task": "short"},
@@ -81,6 +83,24 @@ class Evaluate(unittest.TestCase):
         _, found = self.evaluate("--no-modes", "--predictor", DEMO / "predictor")
         self.assertEqual(found["modes"], [])
         self.assertNotIn("perplexity", found)
+
+    def test_the_tables_of_a_model_with_hash_routing_are_always_right(self):
+        predictor = self.folder / "predefined"
+        predictor.mkdir()
+        (predictor / "predictor.json").write_text(json.dumps({"kind": "predefined", "k": 1}))
+        lines = [{"input_ids": source, "target_ids": target, "task": "ids"}
+                 for source, target in zip(id_prompts(HASHED, 6, seed=1), id_prompts(HASHED, 6, seed=2))]
+        (self.folder / "h.jsonl").write_text("".join(json.dumps(line) + "\n" for line in lines))
+        trace, out = self.folder / "h.trace", self.folder / "h.json"
+        for arguments in (["trace", "--file", self.folder / "h.jsonl", "--out", trace],
+                          ["evaluate", "--trace", trace, "--predictor", predictor, "--json", out]):
+            done = run(arguments[0], "--model", HASHED, *arguments[1:])
+            self.assertEqual(done.returncode, 0, done.stderr)
+        found = json.loads(out.read_text())
+        tables = found["held_out"]["predictors"][0]
+        for stack in ("encoder", "decoder"):
+            self.assertEqual((tables[stack]["top1"], tables[stack]["gate_mass"]), (100, 100))
+        self.assertEqual(found["perplexity"]["predicted"], found["perplexity"]["exact"])
 
     def test_what_does_not_belong_together_is_refused(self):
         done = run("evaluate", "--model", SMALL, "--trace", self.trace)
