@@ -21,6 +21,16 @@ class ExpertSet {
     for (std::size_t word = 0; word < more.words_.size(); ++word) words_[word] |= more.words_[word];
   }
 
+  // In ascending order.
+  template <typename Visit>
+  void for_each(Visit&& visit) const {
+    for (std::size_t word = 0; word < words_.size(); ++word) {
+      for (std::uint64_t left = words_[word]; left != 0; left &= left - 1) {
+        visit(word * 64 + static_cast<std::size_t>(std::countr_zero(left)));
+      }
+    }
+  }
+
   [[nodiscard]] std::size_t size() const {
     std::size_t count = 0;
     for (const std::uint64_t word : words_) count += static_cast<std::size_t>(std::popcount(word));

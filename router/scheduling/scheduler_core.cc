@@ -80,19 +80,19 @@ std::vector<WaitingSource> SchedulerCore::startable_sources(TimePoint now) const
     sources.push_back({.id = id,
                        .rows = sequence.source_tokens,
                        .cache_tokens = sequence.cache_tokens(),
-                       .experts = sequence.experts ? &*sequence.experts : nullptr,
-                       .experts_count = sequence.experts ? sequence.experts->size() : 0});
+                       .experts = sequence.experts ? &*sequence.experts : nullptr});
   }
   return sources;
 }
 
 void SchedulerCore::plan_sources(StepPlan& plan, RowBudget& budget, TimePoint now) {
   std::vector<WaitingSource> sources = startable_sources(now);
-  BatchChooser chooser;
+  BatchChooser chooser(popularity_);
+  const bool all_go = fit_all(sources, budget);  // There is nothing to choose.
   while (!sources.empty() && running_.size() < limits_.running_max && plan.encode.size() < limits_.sources_max) {
     const std::int64_t cache_left = limits_.cache_tokens_max - cache_tokens_;
     const std::size_t chosen =
-        is_overdue(sources.front().id, now) ? 0 : chooser.choose(sources, budget.rows_left, cache_left);
+        all_go || is_overdue(sources.front().id, now) ? 0 : chooser.choose(sources, budget.rows_left, cache_left);
     const auto next = sources.begin() + static_cast<std::ptrdiff_t>(chosen);
     // Nobody passes by one that does not fit unless for its experts' sake, else a long one could wait for ever.
     if (!running_.empty() && next->cache_tokens > cache_left) break;
@@ -104,6 +104,17 @@ void SchedulerCore::plan_sources(StepPlan& plan, RowBudget& budget, TimePoint no
   }
   std::erase_if(waiting_, [&](SequenceId id) { return sequences_.at(id).in_step; });
   if (!waiting_.empty()) turns_.forget_below(sequences_.at(waiting_.front()).number);
+}
+
+bool SchedulerCore::fit_all(const std::vector<WaitingSource>& sources, const RowBudget& budget) const {
+  std::int64_t rows = 0;
+  std::int64_t cache_tokens = cache_tokens_;
+  for (const WaitingSource& source : sources) {
+    rows += source.rows;
+    cache_tokens += source.cache_tokens;
+  }
+  return sources.size() <= limits_.sources_max && rows <= budget.rows_left &&
+         running_.size() + sources.size() <= limits_.running_max && cache_tokens <= limits_.cache_tokens_max;
 }
 
 bool SchedulerCore::is_overdue(SequenceId waiting, TimePoint now) const {
@@ -146,7 +157,9 @@ void SchedulerCore::hold(SequenceId sequence, TimePoint until) {
 
 void SchedulerCore::predicted(SequenceId sequence, ExpertSet experts) {
   auto found = sequences_.find(sequence);
-  if (found != sequences_.end()) found->second.experts = std::move(experts);
+  if (found == sequences_.end()) return;
+  if (!found->second.experts) popularity_.add(experts);
+  found->second.experts = std::move(experts);
 }
 
 std::vector<EndedSequence> SchedulerCore::ended(TimePoint now) {

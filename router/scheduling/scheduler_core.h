@@ -117,6 +117,7 @@ class SchedulerCore {
   void plan_targets(StepPlan& plan, RowBudget& budget, TimePoint now);
   void plan_sources(StepPlan& plan, RowBudget& budget, TimePoint now);
   [[nodiscard]] std::vector<WaitingSource> startable_sources(TimePoint now) const;
+  [[nodiscard]] bool fit_all(const std::vector<WaitingSource>& sources, const RowBudget& budget) const;
   [[nodiscard]] bool is_overdue(SequenceId waiting, TimePoint now) const;
   void admit(const WaitingSource& source, TimePoint now);
   void forget(SequenceId sequence, TimePoint now);
@@ -125,6 +126,7 @@ class SchedulerCore {
   std::unordered_map<SequenceId, Sequence> sequences_;
   std::deque<SequenceId> waiting_;    // In order of arrival.
   Turns turns_;                       // Of those.
+  ExpertPopularity popularity_;       // In sources lately.
   std::vector<SequenceId> running_;   // Encoded or in the step that encodes it, in order of admission.
   std::int64_t waiting_tokens_ = 0;   // Of waiting_.
   std::int64_t cache_tokens_ = 0;     // Of running_.
