@@ -30,7 +30,7 @@ struct RouterConfig {
   std::int64_t running_max = 256;         // Sequences with a cache.
   std::int64_t rows_max = 2048;           // Source and target rows of one step.
   std::int64_t sources_max = 0;           // Sources encoded in one step; 0: as many as rows_max lets in.
-  std::chrono::milliseconds overtake_max{100};  // Extra wait of a source for others' experts; 0: first come.
+  std::chrono::milliseconds overtake_max{500};  // Extra wait of a source for others' experts; 0: first come.
   std::string log_level = "info";
 };
 

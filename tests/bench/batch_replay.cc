@@ -35,7 +35,7 @@ struct Options {
   std::int64_t sequences = 2000;
   std::int64_t seed = 1;
   milliseconds step{20};
-  milliseconds overtake_max{100};
+  milliseconds overtake_max{500};
 };
 
 config::Schema describe(Options& o) {
