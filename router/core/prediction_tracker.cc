@@ -8,7 +8,8 @@ namespace {
 
 // A decoder that runs longer than this gets no more entries kept; far above what a request may generate.
 constexpr std::size_t kDecoderTokensMax = 1U << 16U;
-constexpr std::size_t kKept = 3;  // Entries per token: as many as routing by the table can use.
+constexpr double kLateWeight = 1.0 / 16;  // Of one sequence's tokens in a layer's late share.
+constexpr std::size_t kKept = 3;          // Entries per token: as many as routing by the table can use.
 
 std::uint32_t micros_since(TimePoint began, TimePoint now) {
   const auto micros = std::chrono::duration_cast<std::chrono::microseconds>(now - began).count();
@@ -18,7 +19,10 @@ std::uint32_t micros_since(TimePoint began, TimePoint now) {
 }  // namespace
 
 PredictionTracker::PredictionTracker(std::int32_t encoder_layers, std::int32_t moe_layers, std::int32_t num_experts)
-    : encoder_layers_(encoder_layers), num_experts_(num_experts), layers_(static_cast<std::size_t>(moe_layers)) {
+    : encoder_layers_(encoder_layers),
+      num_experts_(num_experts),
+      layers_(static_cast<std::size_t>(moe_layers)),
+      late_shares_(layers_.size(), 0.0) {
   for (std::size_t layer = 0; layer < layers_.size(); ++layer) layers_[layer].layer = static_cast<std::int32_t>(layer);
 }
 
@@ -150,7 +154,12 @@ void PredictionTracker::used(SequenceId sequence, const UsedRows& rows, RoutingR
     ++counted.compared;
     counted.agreed += best == rows.gate[row] ? 1 : 0;
   }
-  LayerAgreement& total = layers_[static_cast<std::size_t>(rows.layer.value)];
+  const auto index = static_cast<std::size_t>(rows.layer.value);
+  if (counted.routed > 0) {
+    const double share = static_cast<double>(counted.late) / static_cast<double>(counted.routed);
+    late_shares_[index] += (share - late_shares_[index]) * kLateWeight;
+  }
+  LayerAgreement& total = layers_[index];
   if (counted.late == 0 && last > 0) {
     const auto there = found->second.began + std::chrono::microseconds(last);
     total.lead.add(std::chrono::duration_cast<std::chrono::microseconds>(rows.needed - there));

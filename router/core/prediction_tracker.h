@@ -55,6 +55,9 @@ class PredictionTracker {
 
   [[nodiscard]] const std::vector<LayerAgreement>& layers() const { return layers_; }
 
+  // False when the layer's entries mostly came after it had run, lately: to read ahead for it is too late then.
+  [[nodiscard]] bool in_time(LayerId layer) const { return late_shares_[static_cast<std::size_t>(layer.value)] <= 0.5; }
+
  private:
   // Grows for decoder layers as tokens come.
   struct LayerEntries {
@@ -81,6 +84,7 @@ class PredictionTracker {
   std::int32_t num_experts_;
   std::unordered_map<SequenceId, Sequence> sequences_;
   std::vector<LayerAgreement> layers_;
+  std::vector<double> late_shares_;  // Moving averages, by layer.
 };
 
 // The distinct experts among the best `k` of new entries of one sequence, in order of need, with the rows predicted for

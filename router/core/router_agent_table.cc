@@ -40,7 +40,11 @@ void RouterAgent::advise(SequenceId id, const Running& running, std::span<const 
     // A target that is scored goes through the decoder in one step.
     by_step[encoder ? 0 : scored ? 1 : part.first_token + 1].push_back(part);
   }
-  for (const auto& [step, parts] : by_step) workers_.prefetch({id, step, prefetch_items(parts, k)});
+  for (const auto& [step, parts] : by_step) {
+    std::vector<proto::Prefetch::Item> items = prefetch_items(parts, k);
+    std::erase_if(items, [&](const proto::Prefetch::Item& item) { return !tracker_.in_time(item.key.layer); });
+    workers_.prefetch({id, step, std::move(items)});
+  }
 }
 
 // The sequence's next step waits for its entries, for a while.

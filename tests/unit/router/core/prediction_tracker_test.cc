@@ -56,6 +56,17 @@ TEST_F(Tracker, CountsAgreementPerLayer) {
   EXPECT_EQ(tracker.layers()[0].predicted, 0U);
 }
 
+TEST_F(Tracker, TellsLayersWhoseEntriesMostlyComeTooLate) {
+  ASSERT_TRUE(tracker.add(entries_for(1, {0, 1, 2}), kStart + milliseconds(5)));
+  EXPECT_TRUE(tracker.in_time(LayerId{1})) << "nothing was seen of it";
+  const auto ran_at = [&](milliseconds when) { used(1, 0, {0, 1, 2}, kStart + when, kStart + when); };
+  for (int i = 0; i < 32; ++i) ran_at(milliseconds(4));
+  EXPECT_FALSE(tracker.in_time(LayerId{1}));
+  EXPECT_TRUE(tracker.in_time(LayerId{0}));
+  for (int i = 0; i < 32; ++i) ran_at(milliseconds(6));
+  EXPECT_TRUE(tracker.in_time(LayerId{1}));
+}
+
 TEST_F(Tracker, NamesTheExpertsOfTheSource) {
   ASSERT_TRUE(tracker.add(entries_for(0, {0, 1, 1, 3, -1, -1}, 2), kStart));
   ASSERT_TRUE(tracker.add(entries_for(1, {2, -1, 2}), kStart));
