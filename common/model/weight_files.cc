@@ -159,6 +159,11 @@ Result<void> WeightFiles::read(const TensorInfo& info, std::span<std::byte> dest
   return {};
 }
 
+void WeightFiles::forget(const TensorInfo& info) const {
+  SIDA_CHECK(info.file < paths_.size());
+  open_files_->files[info.file].forget(info.offset, info.bytes);
+}
+
 Result<std::vector<std::byte>> WeightFiles::read_bytes(const TensorInfo& info) const {
   std::vector<std::byte> bytes(info.bytes);
   SIDA_TRY(read(info, bytes));

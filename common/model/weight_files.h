@@ -44,6 +44,8 @@ class WeightFiles {
   [[nodiscard]] Result<void> read(const TensorInfo& info, std::span<std::byte> destination) const;
   // The same into memory of its own.
   [[nodiscard]] Result<std::vector<std::byte>> read_bytes(const TensorInfo& info) const;
+  // Tells the page cache that these bytes are not needed again soon: no second copy of them need take memory there.
+  void forget(const TensorInfo& info) const;
   // Converted from fp32, bf16 or fp16, exactly; in the tensor's row-major order. Errors also: kInvalidModel for another
   // dtype.
   [[nodiscard]] Result<std::vector<float>> read_as_fp32(const TensorInfo& info) const;

@@ -16,7 +16,9 @@ Result<void> read_part(const model::WeightFiles& weights, const model::TensorInf
   model::TensorInfo part = tensor;
   part.offset += first_byte;
   part.bytes = destination.size();
-  return weights.read(part, destination);
+  SIDA_TRY(weights.read(part, destination));
+  weights.forget(part);
+  return {};
 }
 
 }  // namespace

@@ -152,6 +152,7 @@ class SafetensorsConversion {
       piece.bytes = std::min(piece_bytes, stored.bytes - done);
       read_.resize(piece.bytes);
       SIDA_TRY(model_.weights().read(piece, read_));
+      model_.weights().forget(piece);
       const bool same = stored.dtype == tensor.dtype;
       if (!same) convert_values(read_, stored.dtype, tensor.dtype, converted_);
       const std::vector<std::byte>& bytes = same ? read_ : converted_;

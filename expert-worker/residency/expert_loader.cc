@@ -32,6 +32,7 @@ Result<void> ExpertLoader::load(ExpertKey key, SlotId slot) {
 Result<void> ExpertLoader::load_matrix(const model::TensorInfo& tensor, std::span<std::byte> destination) {
   staging_.resize(tensor.bytes);
   SIDA_TRY(model_.weights().read(tensor, staging_));
+  model_.weights().forget(tensor);
   pack(staging_.data(), tensor.dtype, tensor.shape[0], tensor.shape[1], memory_.shape().dtype, destination);
   return {};
 }
