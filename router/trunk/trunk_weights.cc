@@ -115,10 +115,7 @@ class TrunkLoader {
     std::vector<std::byte> stored(info.bytes);
     SIDA_TRY(model_.weights().read(info, stored));
     const auto size = packed_bytes(info.shape[0], info.shape[1], dtype);
-    at::Tensor memory = at::empty({static_cast<std::int64_t>(size)}, at::TensorOptions().dtype(at::kByte));
-    out = pack(stored.data(), info.dtype, info.shape[0], info.shape[1], dtype,
-               {static_cast<std::byte*>(memory.data_ptr()), size});
-    weights_.memory_.push_back(std::move(memory));
+    out = pack(stored.data(), info.dtype, info.shape[0], info.shape[1], dtype, weights_.memory_.take(size));
     weights_.bytes_ += size;
     return {};
   }

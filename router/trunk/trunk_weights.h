@@ -11,6 +11,7 @@
 #include "common/base/result.h"
 #include "common/model/model_directory.h"
 #include "common/tensor/packed_matrix.h"
+#include "common/tensor/weight_memory.h"
 
 namespace sida::router {
 
@@ -72,7 +73,7 @@ class TrunkWeights {
   StackWeights encoder_;
   StackWeights decoder_;
   PackedMatrix lm_head_;
-  std::vector<at::Tensor> memory_;  // Of the packed matrices, 64-byte aligned.
+  WeightMemory memory_;  // Of the packed matrices.
   std::size_t bytes_ = 0;
 };
 
