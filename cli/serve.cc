@@ -3,11 +3,11 @@
 
 #include <algorithm>
 #include <cstdio>
-#include <optional>
 #include <thread>
 
 #include "cli/cluster_plan.h"
 #include "cli/http_client.h"
+#include "cli/ready_core.h"
 #include "cli/run_directory.h"
 #include "cli/supervisor.h"
 #include "cli/verbs.h"
@@ -30,45 +30,29 @@ class ReadyWatch {
 
   bool poll() {
     const auto health = http_call({reachable_host(), std::to_string(port_)}, "/health", {}, kPatience);
-    if (!health || health->status != 200) {
-      if (health && health->body.is_object()) {
-        show_progress(std::to_string(health->body.value("loaded_percent", 0)) +
-                      " %: " + health->body.value("reason", "starting"));
-      }
-      return false;
+    const auto status = http_call({"127.0.0.1", std::to_string(admin_port_)}, "/status", {}, kPatience);
+    const TimePoint now = steady_now();
+    const ClusterSight sight = sight_of(health && health->status == 200, health ? health->body : nlohmann::json(),
+                                        status ? status->body : nlohmann::json());
+    const bool ready = core_.is_ready(sight, now);
+    show_progress(sight.progress, now, ready);
+    if (ready) {
+      std::printf("ready: http://%s:%d dashboard http://127.0.0.1:%d\n", shown_host().c_str(), port_, admin_port_);
+      std::fflush(stdout);
     }
-    if (!served_since_) {
-      served_since_ = steady_now();
-    }
-    if (!all_processes_ready() && steady_now() - *served_since_ < kForStragglers) {
-      return false;
-    }
-    std::printf("ready: http://%s:%d dashboard http://127.0.0.1:%d\n", shown_host().c_str(), port_, admin_port_);
-    std::fflush(stdout);
-    return true;
+    return ready;
   }
 
  private:
-  // One worker is enough to serve; the others get this long before the cluster is called ready without them.
-  static constexpr std::chrono::seconds kForStragglers{10};
+  static constexpr std::chrono::seconds kBetweenLines{1};
 
-  [[nodiscard]] bool all_processes_ready() const {
-    const auto status = http_call({"127.0.0.1", std::to_string(admin_port_)}, "/status", {}, kPatience);
-    if (!status || !status->body.is_object() || !status->body.contains("processes")) {
-      return false;
-    }
-    const auto& processes = status->body["processes"];
-    return std::all_of(processes.begin(), processes.end(), [](const nlohmann::json& process) {
-      return process.is_object() && process.value("state", "") == "ready";
-    });
-  }
-
-  void show_progress(const std::string& progress) {
-    if (progress != last_progress_) {
-      std::printf("loading: %s\n", progress.c_str());
-      std::fflush(stdout);
-      last_progress_ = progress;
-    }
+  // What was last, so that it is known how much the ready cluster still reads, and before that a line a second.
+  void show_progress(const std::string& progress, TimePoint now, bool last) {
+    if (progress.empty() || progress == last_progress_ || (!last && now < next_line_)) return;
+    std::printf("loading: %s\n", progress.c_str());
+    std::fflush(stdout);
+    last_progress_ = progress;
+    next_line_ = now + kBetweenLines;
   }
   // A wildcard address is bound, never asked.
   [[nodiscard]] std::string reachable_host() const {
@@ -82,8 +66,9 @@ class ReadyWatch {
   std::string host_;
   std::uint16_t port_;
   std::uint16_t admin_port_;
+  ReadyCore core_;
   std::string last_progress_;
-  std::optional<TimePoint> served_since_;
+  TimePoint next_line_{};
 };
 
 // What would make every child fail alike is told here, once.
