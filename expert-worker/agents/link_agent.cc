@@ -47,7 +47,8 @@ void LinkAgent::stop() {
 
 void LinkAgent::run() {
   TimePoint end = TimePoint::max();
-  while (!core_.drained() && steady_now() < end) {
+  const auto ended = [&] { return end != TimePoint::max() && (core_.drained() || steady_now() >= end); };
+  while (!ended()) {
     const TimePoint now = steady_now();
     stop_event_.clear();
     if (stopping_.load() && end == TimePoint::max()) {
@@ -63,7 +64,7 @@ void LinkAgent::run() {
     apply(core_.tick(parts_.compute.progress(), now));
     tell_prefetching();
     // Descriptors of links are edge-triggered: wait only after a turn in which nothing was received or sent.
-    if (active_ || core_.drained()) continue;
+    if (active_ || ended()) continue;
     const std::array<int, 4> wake{parts_.control->wake_descriptor(), parts_.tensors->wake_descriptor(),
                                   parts_.events.wake_descriptor(), stop_event_.descriptor()};
     wait_readable(wake, std::min(core_.next_tick(), end));

@@ -44,6 +44,8 @@ WorkerActions WorkerCore::control_message(PeerId peer, const proto::Message& mes
     advise(peer, *prefetch, now);
   } else if (const auto* ended = std::get_if<proto::Forget>(&message)) {
     expected_.forget({peer, ended->sequence});
+  } else if (std::holds_alternative<proto::Draining>(message)) {
+    actions = drain(now);
   } else if (!std::holds_alternative<proto::Heartbeat>(message)) {
     ++counters_.malformed_messages;
   }
@@ -145,8 +147,7 @@ WorkerActions WorkerCore::tick(std::uint64_t progress, TimePoint now) {
 
 WorkerActions WorkerCore::drain(TimePoint /*now*/) {
   WorkerActions actions;
-  if (draining_) return actions;
-  draining_ = true;
+  draining_ = true;  // Told again whenever it is asked again: a router may have missed it.
   for (PeerId peer : peers_.control_peers()) actions.emplace_back(SendControl{peer, proto::Draining{}});
   return actions;
 }

@@ -51,7 +51,8 @@ class WorkerCore {
   WorkerActions tick(std::uint64_t progress, TimePoint now);
   [[nodiscard]] TimePoint next_tick() const { return next_tick_; }
 
-  // Takes nothing new from now on. drained() when everything admitted has ended.
+  // Takes nothing new from now on, for the rest of its life; also when a router sends Draining. drained() when
+  // everything admitted has ended.
   WorkerActions drain(TimePoint now);
   [[nodiscard]] bool drained() const { return draining_ && jobs_.empty(); }
 

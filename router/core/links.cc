@@ -167,6 +167,16 @@ bool WorkerLinks::covers(std::int32_t moe_layers) const {
   return !workers.empty();
 }
 
+void WorkerLinks::drain(const std::string& name) {
+  for (const auto& link : links_) {
+    const PeerState state = link->core().state();
+    const bool answers = state == PeerState::kReady || state == PeerState::kDraining;
+    if (!answers || link->core().welcome()->name != name) continue;
+    const bool sent = link->send(proto::Draining{});
+    spdlog::info("worker asked to drain name={} sent={}", name, sent);
+  }
+}
+
 void WorkerLinks::prefetch(const proto::Prefetch& advice) {
   std::map<WorkerId, std::vector<proto::Prefetch::Item>> by_worker;
   for (const WorkerId worker : advised_[advice.sequence]) by_worker[worker];  // An earlier step is over there.

@@ -70,6 +70,8 @@ class WorkerLinks {
   [[nodiscard]] std::vector<TrunkWorker> live() const;  // Ready, or draining and finishing what it has.
   // Every layer in [0, moe_layers) is covered by a ready worker.
   [[nodiscard]] bool covers(std::int32_t moe_layers) const;
+  // Asks it to drain, if there is one of this name that answers.
+  void drain(const std::string& name);
   // Hands each item to its owner, and what is for an earlier step of the sequence ends.
   void prefetch(const proto::Prefetch& advice);
   // The sequence has ended.

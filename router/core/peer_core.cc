@@ -56,7 +56,7 @@ bool PeerCore::received(const proto::Message& message, TimePoint now) {
   }
   if (std::holds_alternative<proto::Draining>(message) && state_ == PeerState::kReady) {
     state_ = PeerState::kDraining;
-    detail_ = "finishing its work";
+    detail_ = "finishes its work and takes no more until it is started anew";
     return true;
   }
   if (const auto* beat = std::get_if<proto::Heartbeat>(&message)) {

@@ -212,6 +212,10 @@ class Engine {
   // Of a supervisor: the process cannot be started, or ends again and again. Shown in status() until it answers.
   // kNotFound for a name that is in no status.
   virtual Result<void> process_failed(const std::string& name, std::string why) = 0;
+  // Asks the expert-worker to finish what it has and to take nothing new, until it is started anew. Returns at once;
+  // status() shows it as draining when it has agreed. kNotFound: no expert-worker of this name; kUnavailable: it does
+  // not answer now.
+  virtual Result<void> drain_worker(const std::string& name) = 0;
 };
 
 }  // namespace sida::router

@@ -12,6 +12,7 @@ namespace sida::router {
 namespace {
 
 constexpr std::size_t kStepsDoneMax = 16;
+constexpr std::size_t kDrainsMax = 64;  // Asked for and not passed on yet.
 constexpr std::chrono::milliseconds kPublishInterval{100};
 constexpr std::chrono::milliseconds kPublishSoon{5};  // After a job ended: who asks then wants to see it.
 
@@ -38,6 +39,17 @@ const std::vector<std::int32_t>& source_of(const Job& job) {
 std::size_t target_tokens(const Job& job) {
   const auto* score = std::get_if<ScoreJob>(&job.work);
   return score == nullptr ? 0 : score->target_ids.size();
+}
+
+Result<void> may_drain(const std::vector<ProcessStatus>& processes, const std::string& name) {
+  const auto found = std::ranges::find_if(processes, [&name](const ProcessStatus& process) {
+    return process.name == name && process.role == "expert-worker";
+  });
+  if (found == processes.end()) return fail(ErrorCode::kNotFound, "no expert-worker of this name");
+  if (found->state != "ready" && found->state != "draining") {
+    return fail(ErrorCode::kUnavailable, "the expert-worker is " + found->state + " and cannot be asked");
+  }
+  return {};
 }
 
 std::int64_t new_tokens(const Job& job) {
@@ -73,6 +85,7 @@ RouterAgent::RouterAgent(const model::ModelDirectory& model, WorkerLinks workers
       to_trunk_(std::move(to_trunk)),
       jobs_(options.mailbox_jobs_max),
       cancels_(options.mailbox_jobs_max + options.limits.waiting_max + options.limits.running_max),
+      drains_(kDrainsMax),
       steps_done_(kStepsDoneMax) {
   status_.reason = "starting";
 }
@@ -109,6 +122,15 @@ Result<void> RouterAgent::process_failed(const std::string& name, std::string wh
   return failure_notes_.note(name, std::move(why), status_.processes);
 }
 
+Result<void> RouterAgent::drain_worker(const std::string& name) {
+  {
+    std::lock_guard lock(status_mutex_);
+    SIDA_TRY(may_drain(status_.processes, name));
+  }
+  if (!drains_.post(name)) return fail(ErrorCode::kOverloaded, "too many workers are asked to drain at once");
+  return {};
+}
+
 void RouterAgent::step_done(StepDone done) {
   SIDA_CHECK(steps_done_.post(std::move(done)));
 }
@@ -131,8 +153,8 @@ void RouterAgent::run() {
     start_steps(now);
     publish(now);
     if (active) continue;
-    std::vector<int> descriptors{jobs_.wake_descriptor(), cancels_.wake_descriptor(), steps_done_.wake_descriptor(),
-                                 stop_.descriptor()};
+    std::vector<int> descriptors{jobs_.wake_descriptor(), cancels_.wake_descriptor(), drains_.wake_descriptor(),
+                                 steps_done_.wake_descriptor(), stop_.descriptor()};
     for (const auto& link : workers_.links()) descriptors.push_back(link->wake_descriptor());
     for (const auto& link : predictors_.links()) descriptors.push_back(link->wake_descriptor());
     wait_readable(descriptors, std::min(next_publish_, scheduler_.next_deadline(now)));
@@ -147,6 +169,7 @@ bool RouterAgent::take_events(TimePoint now) {
   std::vector<RequestId> cancelled;
   while (const auto request = cancels_.take()) cancelled.push_back(*request);
   bool any = !cancelled.empty();
+  while (const auto worker = drains_.take()) workers_.drain(*worker);
   while (auto job = jobs_.take()) {
     any = true;
     admit(std::move(*job), now);

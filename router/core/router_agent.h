@@ -42,6 +42,7 @@ class RouterAgent : public Engine {
   void cancel(RequestId request) override;
   [[nodiscard]] RouterStatus status() const override;
   Result<void> process_failed(const std::string& name, std::string why) override;
+  Result<void> drain_worker(const std::string& name) override;
   void step_done(StepDone done);
   void stop();  // Running jobs end with kUnavailable; run() returns.
 
@@ -105,6 +106,7 @@ class RouterAgent : public Engine {
 
   Mailbox<Job> jobs_;  // Closed: the agent stops.
   Mailbox<RequestId> cancels_;
+  Mailbox<std::string> drains_;  // Names of expert-workers.
   WakeEvent stop_;
   Mailbox<StepDone> steps_done_;
   std::map<SequenceId, Running> running_;

@@ -15,16 +15,23 @@ namespace {
 
 constexpr std::int64_t kJsonDepthMax = 4;
 
-// The NAME of /processes/NAME/failed.
-std::optional<std::string> failed_process(std::string_view path) {
-  constexpr std::string_view kBefore = "/processes/";
-  constexpr std::string_view kAfter = "/failed";
-  if (path.size() <= kBefore.size() + kAfter.size() || !path.starts_with(kBefore) || !path.ends_with(kAfter)) {
+// The NAME of BEFORE NAME AFTER, as in /processes/NAME/failed.
+std::optional<std::string> name_between(std::string_view path, std::string_view before, std::string_view after) {
+  if (path.size() <= before.size() + after.size() || !path.starts_with(before) || !path.ends_with(after)) {
     return std::nullopt;
   }
-  path.remove_prefix(kBefore.size());
-  path.remove_suffix(kAfter.size());
+  path.remove_prefix(before.size());
+  path.remove_suffix(after.size());
   return std::string(path);
+}
+
+// The content type keeps other sites' pages in a browser on this machine from posting here.
+std::optional<Reply> refuse_post(const HttpRequest& request) {
+  if (request.method != "POST") return method_refusal(request.method, "POST");
+  if (request.content_type != "application/json") {
+    return error_reply({415, "unsupported_media_type", "send the header Content-Type: application/json", ""});
+  }
+  return std::nullopt;
 }
 
 }  // namespace
@@ -37,14 +44,9 @@ AdminApi::AdminApi(Engine& engine, std::string model_name, const HttpProbe& prob
   SIDA_CHECK(!page_policy_.empty());
 }
 
-// {"why": "…"}. The content type keeps other sites' pages in a browser on this machine from posting here.
+// {"why": "…"}
 Reply AdminApi::note_failed(const HttpRequest& request, const std::string& process) {
-  if (request.method != "POST") {
-    return method_refusal(request.method, "POST");
-  }
-  if (request.content_type != "application/json") {
-    return error_reply({415, "unsupported_media_type", "send the header Content-Type: application/json", ""});
-  }
+  if (auto refused = refuse_post(request)) return *std::move(refused);
   const auto body = parse_json_object(request.body, kJsonDepthMax);
   if (!body) {
     return error_reply(body.error());
@@ -58,6 +60,20 @@ Reply AdminApi::note_failed(const HttpRequest& request, const std::string& proce
     return error_reply(api_error(noted.error()));
   }
   return json_reply({{"status", "noted"}});
+}
+
+// No body, or {}.
+Reply AdminApi::drain(const HttpRequest& request, const std::string& worker) {
+  if (auto refused = refuse_post(request)) return *std::move(refused);
+  if (!request.body.empty()) {
+    const auto body = parse_json_object(request.body, kJsonDepthMax);
+    const auto done = body ? JsonFields(*body).finish() : ApiResult<void>(tl::unexpected<ApiError>(body.error()));
+    if (!done) return error_reply(done.error());
+  }
+  if (const auto asked = engine_.drain_worker(worker); !asked) return error_reply(api_error(asked.error()));
+  Reply reply = json_reply({{"status", "asked"}});
+  reply.status = 202;
+  return reply;
 }
 
 Reply AdminApi::status(const HttpRequest& request) const {
@@ -86,12 +102,12 @@ Reply AdminApi::page() const {
 }
 
 Reply AdminApi::answer(const HttpRequest& request) {
-  if (const auto process = failed_process(request.path)) {
-    return note_failed(request, *process);
-  }
+  if (const auto process = name_between(request.path, "/processes/", "/failed")) return note_failed(request, *process);
+  if (const auto worker = name_between(request.path, "/workers/", "/drain")) return drain(request, *worker);
   const bool known = request.path == "/metrics" || request.path == "/status" || request.path == "/";
   if (!known) {
-    return error_reply({404, "route_not_found", "no such path; there are /, /metrics and /status", ""});
+    return error_reply(
+        {404, "route_not_found", "no such path; there are /, /metrics, /status and /workers/NAME/drain", ""});
   }
   if (!takes_method(request.method, "GET")) {
     return method_refusal(request.method, "GET");

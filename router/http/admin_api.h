@@ -1,4 +1,4 @@
-// The endpoints of the admin port: /metrics, /status and a page that shows the cluster.
+// The endpoints of the admin port: /metrics, /status, a page that shows the cluster, and what is asked of processes.
 #pragma once
 
 #include <string>
@@ -16,13 +16,14 @@ class AdminApi {
   // `model_name`: for people, in /status.
   AdminApi(Engine& engine, std::string model_name, const HttpProbe& probe);
 
-  // Answers every request, from snapshots; what a supervisor tells is passed on to the engine.
+  // Answers every request, from snapshots; what a supervisor or an operator tells is passed on to the engine.
   Reply answer(const HttpRequest& request);
 
  private:
   [[nodiscard]] Reply status(const HttpRequest& request) const;
   [[nodiscard]] Reply page() const;
   Reply note_failed(const HttpRequest& request, const std::string& process);
+  Reply drain(const HttpRequest& request, const std::string& worker);
 
   Engine& engine_;
   const std::string model_name_;

@@ -147,7 +147,7 @@ class Cluster:
                 raise AssertionError(f"not within {timeout} s: {what}; logs:\n{logs}")
             time.sleep(0.02)
 
-    def _exchange(self, port, method, path, body=None):
+    def exchange(self, port, method, path, body=None):
         connection = http.client.HTTPConnection("127.0.0.1", port, timeout=ANSWER_TIMEOUT_S)
         try:
             payload = None if body is None else json.dumps(body)
@@ -158,14 +158,14 @@ class Cluster:
             connection.close()
 
     def get(self, path):
-        return self._exchange(self.port, "GET", path)
+        return self.exchange(self.port, "GET", path)
 
     def admin(self, path):
-        return self._exchange(self.admin_port, "GET", path)
+        return self.exchange(self.admin_port, "GET", path)
 
     def post(self, path, body):
         """The JSON answer; raises on any status but 200."""
-        status, text = self._exchange(self.port, "POST", path, body)
+        status, text = self.exchange(self.port, "POST", path, body)
         if status != 200:
             raise AssertionError(f"{path} answered {status}: {text}")
         return json.loads(text)

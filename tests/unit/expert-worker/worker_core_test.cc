@@ -369,6 +369,17 @@ TEST_F(WorkerCoreTest, EvictsForAdviceWhereItsShareDoesNotFitAnyway) {
   EXPECT_THAT(all<LoadExpert>(core->control_message(kControl, advice, now)), SizeIs(1));
 }
 
+TEST_F(WorkerCoreTest, DrainsWhenARouterAsksForIt) {
+  begin(4);
+  const auto asked = core->control_message(kControl, proto::Draining{}, now);
+  EXPECT_THAT(sent<proto::Draining>(asked), SizeIs(1));
+  const auto refused = send(dispatch({{ExpertId{0}, 1}}));
+  EXPECT_THAT(sent<proto::DispatchFailure>(refused), SizeIs(1));
+  EXPECT_TRUE(core->drained());
+  // Told again to who asks again.
+  EXPECT_THAT(sent<proto::Draining>(core->control_message(kControl, proto::Draining{}, now)), SizeIs(1));
+}
+
 TEST_F(WorkerCoreTest, BeatsWithProgress) {
   begin(4);
   const auto beats = sent<proto::Heartbeat>(core->tick(123, now));

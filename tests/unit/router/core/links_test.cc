@@ -55,6 +55,18 @@ TEST_F(WorkerLinksTest, OffersAWorkerOnceItIsWelcomed) {
   EXPECT_TRUE(links_.covers(kLayers));
 }
 
+TEST_F(WorkerLinksTest, AsksAWorkerToDrainByItsName) {
+  worker_says(welcome());
+  while (server_->receive()) {
+  }
+  links_.drain("worker-1");
+  EXPECT_FALSE(server_->receive());
+  links_.drain("worker-0");
+  const auto asked = server_->receive();
+  ASSERT_TRUE(asked);
+  EXPECT_TRUE(std::holds_alternative<proto::Draining>(proto::decode(asked->message.bytes())->message));
+}
+
 TEST_F(WorkerLinksTest, KeepsADrainingWorkerForWhatItStillComputes) {
   worker_says(welcome());
   worker_says(proto::Draining{});

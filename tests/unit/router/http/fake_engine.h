@@ -57,6 +57,14 @@ class FakeEngine : public Engine {
     return {};
   }
 
+  Result<void> drain_worker(const std::string& name) override {
+    if (name != "worker-0") {
+      return fail(ErrorCode::kNotFound, "no expert-worker of this name");
+    }
+    drained = name;
+    return {};
+  }
+
   bool wait_for_held(std::size_t count) {
     std::unique_lock lock(mutex_);
     return changed_.wait_for(lock, std::chrono::seconds(10), [&] { return held_.size() >= count; });
@@ -79,7 +87,8 @@ class FakeEngine : public Engine {
   std::optional<Error> refuse_with;
   RouterStatus state;
   std::vector<Job> submitted;
-  std::string failed;  // The last process_failed().
+  std::string failed;   // The last process_failed().
+  std::string drained;  // The last drain_worker().
 
  private:
   static void answer(const Job& job) {
