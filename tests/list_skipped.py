@@ -6,9 +6,9 @@ import xml.etree.ElementTree as ElementTree
 
 
 def reason(case):
-    """GoogleTest prints "FILE:LINE: Skipped", then the reason."""
+    """GoogleTest prints "FILE:LINE: Skipped", then the reason; Python's unittest "skipped 'REASON'"."""
     output = case.findtext("system-out") or ""
-    found = re.search(r": Skipped\n(.*?)\n\s*\n?", output, re.DOTALL)
+    found = re.search(r": Skipped\n(.*?)\n\s*\n?", output, re.DOTALL) or re.search(r"skipped ['\"](.*?)['\"]\n", output)
     return " ".join(found.group(1).split()) if found else "no reason given"
 
 

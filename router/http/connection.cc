@@ -68,6 +68,7 @@ HttpRequest plain_request(http::request<http::string_body>&& request) {
                  [](unsigned char c) { return static_cast<char>(std::tolower(c)); });
   plain.content_type = std::move(type);
   plain.trace_parent = std::string(request["traceparent"]);
+  plain.id = std::string(request["x-request-id"]);
   plain.body = std::move(request.body());
   return plain;
 }
@@ -264,6 +265,9 @@ class Session {
     head.set(http::field::server, "sida");
     head.set(http::field::content_type, answer.reply.content_type);
     head.set(http::field::cache_control, "no-cache");
+    for (const auto& [name, value] : answer.reply.headers) {
+      head.set(name, value);
+    }
     head.keep_alive(keep_alive);
     head.chunked(true);
     http::response_serializer<http::empty_body> serializer(head);

@@ -12,6 +12,7 @@ struct HttpRequest {
   std::string trace_parent;  // W3C header; empty when absent.
   std::string body;
   std::string query;  // After the '?'; not decoded.
+  std::string id;     // X-Request-Id; empty when absent.
 };
 
 }  // namespace sida::router

@@ -1,12 +1,10 @@
 #include "router/http/public_api.h"
 
-#include <algorithm>
-#include <array>
+#include <spdlog/spdlog.h>
+
 #include <boost/asio/this_coro.hpp>
 #include <chrono>
-#include <cstdio>
 #include <optional>
-#include <string_view>
 
 #include "common/base/random_id.h"
 #include "common/base/version.h"
@@ -15,6 +13,9 @@
 #include "router/http/job_runner.h"
 #include "router/http/job_stream.h"
 #include "router/http/json_fields.h"
+#include "router/http/openapi.h"
+#include "router/http/request_id.h"
+#include "router/http/routes.h"
 #include "router/http/score.h"
 #include "router/http/status_json.h"
 #include "router/http/tokenize.h"
@@ -27,51 +28,22 @@ namespace net = boost::asio;
 
 constexpr const char* kStopping = "the server is shutting down; send the request again later";
 
-struct Route {
-  std::string_view method;
-  std::string_view path;
-};
-
-constexpr std::array kRoutes{
-    Route{"POST", "/v1/completions"}, Route{"POST", "/v1/score"},   Route{"GET", "/v1/models"},
-    Route{"POST", "/tokenize"},       Route{"POST", "/detokenize"}, Route{"GET", "/version"},
-    Route{"GET", "/health"},
-};
-
 std::int64_t unix_seconds() {
   return std::chrono::duration_cast<std::chrono::seconds>(std::chrono::system_clock::now().time_since_epoch()).count();
 }
 
-std::string hex_id(const char* prefix, std::uint64_t value) {
-  std::array<char, 17> text{};
-  std::snprintf(text.data(), text.size(), "%016llx", static_cast<unsigned long long>(value));
-  return prefix + std::string(text.data());
+HttpRequest without_body(const HttpRequest& request) {
+  HttpRequest copy = request;
+  copy.body.clear();
+  return copy;
 }
 
-// What is wrong with path, method or content type; nothing: the request has a handler. Requiring the content type keeps
-// other sites' pages in a browser on this machine from posting here.
-std::optional<Reply> refuse_route(const HttpRequest& request) {
-  const auto route = std::find_if(kRoutes.begin(), kRoutes.end(),
-                                  [&request](const Route& known) { return known.path == request.path; });
-  if (route == kRoutes.end()) {
-    return error_reply({404, "route_not_found", "no such path; docs/api.md lists them", ""});
-  }
-  if (!takes_method(request.method, route->method)) {
-    return method_refusal(request.method, std::string(route->method));
-  }
-  if (route->method == "POST" && request.content_type != "application/json") {
-    return error_reply({415, "unsupported_media_type", "send the header Content-Type: application/json", ""});
-  }
-  return std::nullopt;
-}
-
-std::string endpoint_label(const HttpRequest& request) {
-  for (const Route& route : kRoutes) {
-    if (route.path == request.path) {
-      return request.path;
-    }
-  }
-  return "other";
+// One line for each request. What only looks is for whoever asks for it: probes come every second.
+void log_answer(const HttpRequest& request, const std::string& outcome, Duration took) {
+  const auto level = request.method == "POST" ? spdlog::level::info : spdlog::level::debug;
+  const double ms = std::chrono::duration<double, std::milli>(took).count();
+  spdlog::log(level, "request answered id={} endpoint={} outcome={} ms={:.1f} trace={}", request.id,
+              endpoint_label(request), outcome, ms, trace_id_text(parse_trace_parent(request.trace_parent)));
 }
 
 template <typename T>
@@ -89,13 +61,33 @@ PublicApi::PublicApi(Engine& engine, ServedModel model, HttpLimits limits, HttpP
       seed_base_(random_id()),
       started_(unix_seconds()) {}
 
+// What a streamed answer needs until its end.
+struct PublicApi::Streaming {
+  CompletionsRequest request;
+  ResponseMeta meta;
+  HttpRequest http;  // Without its body.
+  std::shared_ptr<JobStream> jobs;
+  std::vector<ChoiceStream> choices;
+  TimePoint begun = steady_now();
+};
+
 net::awaitable<Answer> PublicApi::handle(HttpRequest request, ClientWatch& client) {
   const TimePoint begun = steady_now();
+  if (!is_request_id(request.id)) {
+    request.id = hex_id("req-", seed_base_ + ++answers_);
+  }
   Answer answer = co_await route(request, client);
   if (!answer.events) {  // A stream is counted at its end.
-    probe_.request_answered(endpoint_label(request), answer.reply.outcome, steady_now() - begun);
+    answered(request, answer.reply.outcome, begun);
   }
+  answer.reply.headers.emplace_back("X-Request-Id", request.id);
   co_return answer;
+}
+
+void PublicApi::answered(const HttpRequest& request, const std::string& outcome, TimePoint begun) {
+  const Duration took = steady_now() - begun;
+  probe_.request_answered(endpoint_label(request), outcome, took);
+  log_answer(request, outcome, took);
 }
 
 net::awaitable<Answer> PublicApi::route(const HttpRequest& request, ClientWatch& client) {
@@ -118,6 +110,8 @@ net::awaitable<Answer> PublicApi::route(const HttpRequest& request, ClientWatch&
     answer.reply = json_reply({{"version", version()}});
   } else if (request.path == "/v1/models") {
     answer.reply = models();
+  } else if (request.path == "/openapi.json") {
+    answer.reply.body = openapi_text();
   } else {
     answer.reply = translate(request);
   }
@@ -148,7 +142,8 @@ net::awaitable<Answer> PublicApi::complete(const HttpRequest& request, ClientWat
   const ResponseMeta meta{hex_id("cmpl-", seed_base_ + jobs.front().request.value), unix_seconds()};
   if (parsed->stream) {
     const auto executor = co_await net::this_coro::executor;
-    co_return start_stream(executor, *std::move(parsed), meta, std::move(jobs), client);
+    const auto streaming = std::make_shared<Streaming>(Streaming{*std::move(parsed), meta, without_body(request)});
+    co_return start_stream(executor, streaming, std::move(jobs), client);
   }
   // A job that is ended early has no routing to report, so one whose routing is wanted runs on.
   Enough enough;
@@ -165,23 +160,14 @@ net::awaitable<Answer> PublicApi::complete(const HttpRequest& request, ClientWat
   co_return Answer{json_reply(completions_response(meta, *parsed, model_, *results)), {}};
 }
 
-// What a streamed answer needs until its end.
-struct PublicApi::Streaming {
-  CompletionsRequest request;
-  ResponseMeta meta;
-  std::shared_ptr<JobStream> jobs;
-  std::vector<ChoiceStream> choices;
-  TimePoint begun = steady_now();
-};
-
-Answer PublicApi::start_stream(const net::any_io_executor& executor, CompletionsRequest request,
-                               const ResponseMeta& meta, std::vector<Job> jobs, ClientWatch& client) {
+Answer PublicApi::start_stream(const net::any_io_executor& executor, const std::shared_ptr<Streaming>& streaming,
+                               std::vector<Job> jobs, ClientWatch& client) {
   const std::size_t count = jobs.size();
   auto started = JobStream::start(engine_, executor, std::move(jobs), /*want_tokens=*/true);
   if (!started) {
     return {error_reply(api_error(started.error())), {}};
   }
-  const auto streaming = std::make_shared<Streaming>(Streaming{std::move(request), meta, *started, {}});
+  streaming->jobs = *started;
   for (std::size_t index = 0; index < count; ++index) {
     streaming->choices.emplace_back(index, streaming->meta, streaming->request, model_);
   }
@@ -214,7 +200,7 @@ net::awaitable<void> PublicApi::stream(std::shared_ptr<Streaming> streaming, Eve
     const std::string done = "[DONE]";
     co_await sink.send(done);
   }
-  probe_.request_answered("/v1/completions", outcome, steady_now() - streaming->begun);
+  answered(streaming->http, outcome, streaming->begun);
 }
 
 std::string PublicApi::event_data(Streaming& streaming, const JobEvent& event, std::string& outcome) {

@@ -37,14 +37,16 @@ class PublicApi {
 
   boost::asio::awaitable<Answer> route(const HttpRequest& request, ClientWatch& client);
   boost::asio::awaitable<Answer> complete(const HttpRequest& request, ClientWatch& client);
-  Answer start_stream(const boost::asio::any_io_executor& executor, CompletionsRequest request,
-                      const ResponseMeta& meta, std::vector<Job> jobs, ClientWatch& client);
+  Answer start_stream(const boost::asio::any_io_executor& executor, const std::shared_ptr<Streaming>& streaming,
+                      std::vector<Job> jobs, ClientWatch& client);
   boost::asio::awaitable<void> stream(std::shared_ptr<Streaming> streaming, EventSink& sink);
   // The event to send for what happened; empty: none. Sets `outcome` when a job failed.
   std::string event_data(Streaming& streaming, const JobEvent& event, std::string& outcome);
   [[nodiscard]] Reply translate(const HttpRequest& request) const;  // /tokenize and /detokenize.
   boost::asio::awaitable<Reply> score(const HttpRequest& request, ClientWatch& client);
   [[nodiscard]] Reply models() const;
+  // Counts and logs it.
+  void answered(const HttpRequest& request, const std::string& outcome, TimePoint begun);
   [[nodiscard]] Reply health() const;
   // Adds what a job needs besides its work: id, deadline, trace.
   void prepare(Job& job, const HttpRequest& request);
@@ -53,9 +55,10 @@ class PublicApi {
   ServedModel model_;
   HttpLimits limits_;
   HttpProbe& probe_;
-  std::uint64_t seed_base_;  // Random per process, so that ids and default seeds differ between routers and runs.
-  std::uint64_t requests_ = 0;
-  std::int64_t started_;  // Seconds since 1970.
+  std::uint64_t seed_base_;     // Random per process, so that ids and default seeds differ between routers and runs.
+  std::uint64_t requests_ = 0;  // Jobs.
+  std::uint64_t answers_ = 0;   // Requests whose client gave them no id.
+  std::int64_t started_;        // Seconds since 1970.
   bool refusing_ = false;
 };
 

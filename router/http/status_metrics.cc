@@ -39,6 +39,18 @@ class Family {
     family_.metric.push_back(std::move(metric));
     return *this;
   }
+  Family& add(const LatencyHistogram& times) {
+    ClientMetric metric;
+    metric.histogram.sample_count = times.count();
+    metric.histogram.sample_sum = times.sum().count() / 1000;
+    std::uint64_t below = 0;
+    for (std::size_t bucket = 0; bucket < LatencyHistogram::kEnds.size(); ++bucket) {
+      below += times.counts()[bucket];
+      metric.histogram.bucket.push_back({below, LatencyHistogram::kEnds[bucket] / 1000});
+    }
+    family_.metric.push_back(std::move(metric));
+    return *this;
+  }
   [[nodiscard]] const MetricFamily& done() const { return family_; }
 
  private:
@@ -70,6 +82,28 @@ void add_router(std::vector<MetricFamily>& out, const RouterStatus& s) {
       counter("sida_encoder_experts_total", "Experts that served an encoder step, each once per step and MoE layer.")
           .add(s.encoder_experts)
           .done());
+}
+
+void add_times(std::vector<MetricFamily>& out, const ServingTimes& times) {
+  const auto histogram = [&out](const char* name, const char* help, const LatencyHistogram& of) {
+    out.push_back(Family(MetricType::Histogram, name, help).add(of).done());
+  };
+  histogram("sida_queue_seconds", "From a sequence's admission to the step that encodes it.", times.queued);
+  histogram("sida_time_to_first_token_seconds", "From admission to the first generated token.", times.first_token);
+  histogram("sida_inter_token_seconds", "From one generated token to the next.", times.between_tokens);
+  histogram("sida_sequence_duration_seconds", "From admission to the answer.", times.total);
+}
+
+void add_lookups(std::vector<MetricFamily>& out, const LookupsByLayer& lookups) {
+  Family hits = counter("sida_layer_expert_hits_total", "Dispatched experts found resident, by MoE layer.");
+  Family misses = counter("sida_layer_expert_misses_total", "Dispatched experts that had to be read, by MoE layer.");
+  for (const auto& [layer, of] : lookups) {
+    const std::vector<ClientMetric::Label> label{{"layer", std::to_string(layer.value)}};
+    hits.add(of.hits, label);
+    misses.add(of.misses, label);
+  }
+  out.push_back(hits.done());
+  out.push_back(misses.done());
 }
 
 void add_dispatch(std::vector<MetricFamily>& out, const RouterStatus& s) {
@@ -161,7 +195,9 @@ void add_workers(std::vector<MetricFamily>& out, const RouterStatus& s) {
 std::vector<prometheus::MetricFamily> status_families(const RouterStatus& status) {
   std::vector<MetricFamily> families;
   add_router(families, status);
+  add_times(families, status.times);
   add_dispatch(families, status);
+  add_lookups(families, status.lookups);
   add_agreement(families, status);
   add_processes(families, status);
   add_workers(families, status);

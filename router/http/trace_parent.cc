@@ -30,4 +30,15 @@ proto::TraceContext parse_trace_parent(std::string_view header) {
   return context;
 }
 
+std::string trace_id_text(const proto::TraceContext& context) {
+  if (context == proto::TraceContext{}) return "-";
+  constexpr std::string_view kDigits = "0123456789abcdef";
+  std::string text;
+  for (const std::uint8_t byte : context.trace_id) {
+    text += kDigits[byte >> 4U];
+    text += kDigits[byte & 15U];
+  }
+  return text;
+}
+
 }  // namespace sida::router

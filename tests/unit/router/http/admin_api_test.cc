@@ -33,7 +33,9 @@ TEST_F(AdminApiTest, MetricsFollowPrometheusConventions) {
        {"# TYPE sida_requests_total counter", "sida_requests_total{endpoint=\"/v1/completions\",outcome=\"ok\"} 1",
         "sida_request_duration_seconds_bucket{endpoint=\"/v1/completions\",le=\"0.005\"} 1", "sida_ready 1",
         "sida_generation_tokens_total 42", "sida_resends_total{cause=\"lost\"} 3", "sida_encoder_experts_total 20",
-        "sida_gate_agreed_total{layer=\"1\"} 70", "sida_worker_experts_resident{worker=\"worker-0\"} 3",
+        "sida_layer_expert_misses_total{layer=\"0\"} 10", "# TYPE sida_time_to_first_token_seconds histogram",
+        "sida_time_to_first_token_seconds_bucket{le=\"0.005\"} 1", "sida_gate_agreed_total{layer=\"1\"} 70",
+        "sida_worker_experts_resident{worker=\"worker-0\"} 3",
         "sida_process_state{name=\"worker-0\",role=\"expert-worker\",state=\"ready\"} 1"}) {
     EXPECT_THAT(text, HasSubstr(line));
   }
@@ -57,6 +59,21 @@ TEST_F(AdminApiTest, ASupervisorTellsWhichProcessFailed) {
   EXPECT_EQ(get("/processes/worker-0/failed").status, 405U);
   EXPECT_EQ(get("/processes//failed").status, 404U);
   EXPECT_EQ(api_.answer({"POST", "/processes/worker-0/failed", "text/plain", "", "{}"}).status, 415U);
+}
+
+TEST_F(AdminApiTest, AnOperatorDrainsAWorker) {
+  const auto post = [this](const std::string& path, const std::string& body, const std::string& type) {
+    return api_.answer({"POST", path, type, "", body});
+  };
+  EXPECT_EQ(post("/workers/worker-0/drain", "", "application/json").status, 202U);
+  EXPECT_EQ(engine_.drained, "worker-0");
+  EXPECT_EQ(post("/workers/worker-0/drain", "{}", "application/json").status, 202U);
+  EXPECT_EQ(post("/workers/worker-0/drain", R"({"x": 1})", "application/json").status, 400U);
+  EXPECT_EQ(post("/workers/worker-0/drain", "[", "application/json").status, 400U);
+  EXPECT_EQ(post("/workers/worker-9/drain", "", "application/json").status, 404U);
+  EXPECT_EQ(post("/workers/worker-0/drain", "", "text/plain").status, 415U);
+  EXPECT_EQ(get("/workers/worker-0/drain").status, 405U);
+  EXPECT_EQ(get("/workers//drain").status, 404U);
 }
 
 TEST_F(AdminApiTest, OtherPathsAndMethodsAreRefused) {

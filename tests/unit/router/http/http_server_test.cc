@@ -144,7 +144,8 @@ TEST_F(HttpServerTest, HeadIsGetWithoutTheBody) {
   for (const std::uint16_t port : {server_->port(), server_->admin_port()}) {
     RawClient client(port);
     const std::string path = port == server_->port() ? "/health" : "/status";
-    client.send("HEAD " + path + " HTTP/1.1\r\nHost: x\r\n\r\nGET " + path + " HTTP/1.1\r\nHost: x\r\n\r\n");
+    const std::string rest = path + " HTTP/1.1\r\nHost: x\r\nX-Request-Id: same\r\n\r\n";
+    client.send("HEAD " + rest + "GET " + rest);
     const std::string head = client.read_until("\r\n\r\n");
     EXPECT_THAT(head, HasSubstr("200 OK"));
     EXPECT_THAT(head, HasSubstr("Content-Length: "));
@@ -341,6 +342,27 @@ TEST_F(HttpServerTest, JobsCarryDeadlineAndTrace) {
   EXPECT_LT(engine_.submitted[0].deadline, steady_now() + options_.limits.request_timeout);
   EXPECT_EQ(engine_.submitted[0].trace.trace_id[0], 0x0a);
   EXPECT_EQ(engine_.submitted[0].trace.flags, 1);
+}
+
+TEST_F(HttpServerTest, ARequestKeepsTheIdThatItsClientGave) {
+  EXPECT_THAT(ask(post("/tokenize", R"({"prompt":"a"})", "X-Request-Id: my.id:7\r\n")),
+              HasSubstr("X-Request-Id: my.id:7\r\n"));
+  EXPECT_THAT(ask(post("/v1/completions", R"({"prompt":"a","stream":true})", "X-Request-Id: my-stream\r\n")),
+              HasSubstr("X-Request-Id: my-stream\r\n"));
+  EXPECT_THAT(ask(post("/nowhere", "{}", "X-Request-Id: lost\r\n")), HasSubstr("X-Request-Id: lost\r\n"));
+}
+
+TEST_F(HttpServerTest, ARequestWithoutAUsableIdGetsOne) {
+  for (const std::string& header :
+       {std::string(), std::string("X-Request-Id: two words\r\n"), "X-Request-Id: " + std::string(129, 'a') + "\r\n"}) {
+    EXPECT_THAT(ask(post("/tokenize", R"({"prompt":"a"})", header)),
+                ::testing::ContainsRegex("X-Request-Id: req-[0-9a-f]{16}\r\n"));
+  }
+}
+
+TEST_F(HttpServerTest, DescribesItself) {
+  const json description = body_of(ask("GET /openapi.json HTTP/1.1\r\nHost: x\r\n\r\n"));
+  EXPECT_EQ(description["openapi"], "3.1.0");
 }
 
 TEST_F(HttpServerTest, DrainAnswersWhatIsOpenAndRefusesWhatIsNew) {
