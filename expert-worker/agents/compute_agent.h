@@ -56,7 +56,7 @@ class ComputeAgent {
   std::thread thread_;
 };
 
-// One-row expert calls per second with the weights in `slot`, measured for about `time`.
+// One-row expert calls per second with the weights in `slot`, measured for about `time`, and over a few calls at least.
 double measure_experts_per_second(compute::Backend& backend, const SlotMemory& memory, SlotId slot,
                                   std::chrono::milliseconds time);
 
