@@ -92,6 +92,14 @@ std::string status_text(const nlohmann::json& status) {
                        megabytes(worker, "memory_budget_bytes"), field(worker, "rows_served"),
                        percent(worker, "hit_rate"), reads_ahead(worker), field(worker, "kernel")});
   }
+  std::vector<Row> predictors{
+      {"PREDICTOR", "KIND", "SEQUENCES", "SOURCES", "US EACH", "STEPS", "US EACH", "OF A CORE", "EXPIRED", "DROPPED"}};
+  for (const auto& predictor : list(status, "predictors")) {
+    predictors.push_back({field(predictor, "name"), field(predictor, "kind"), field(predictor, "sequences"),
+                          field(predictor, "sources"), decimal(predictor, "us_per_source"), field(predictor, "steps"),
+                          decimal(predictor, "us_per_step"), percent(predictor, "core_share"),
+                          field(predictor, "expired"), field(predictor, "dropped")});
+  }
   std::vector<Row> layers{{"MOE LAYER", "ROUTED", "AGREEMENT", "BY TABLE", "LATE", "LEAD MS (1 %, HALF)"}};
   for (const auto& layer : list(status, "agreement_by_layer")) {
     const auto lead = layer.find("lead_ms");
@@ -102,12 +110,12 @@ std::string status_text(const nlohmann::json& status) {
   }
   const auto encoder = status.value("encoder", nlohmann::json::object());
   const auto requests = status.value("requests", nlohmann::json::object());
-  return table(processes) + "\n" + table(workers) + "\n" + table(layers) + "\nready " + field(status, "ready") +
-         ", running " + field(requests, "running") + ", waiting " + field(requests, "waiting") + ", finished " +
-         field(requests, "finished") + ", failed " + field(requests, "failed") + ", agreement with the gate " +
-         percent(status, "agreement") + ", expert hit rate " + percent(status, "hit_rate") +
-         ", encoder: " + decimal(encoder, "sources_per_step") + " sources a step, " +
-         decimal(encoder, "experts_per_source") + " experts a source\n";
+  return table(processes) + "\n" + table(workers) + "\n" + table(predictors) + "\n" + table(layers) + "\nready " +
+         field(status, "ready") + ", running " + field(requests, "running") + ", waiting " +
+         field(requests, "waiting") + ", finished " + field(requests, "finished") + ", failed " +
+         field(requests, "failed") + ", agreement with the gate " + percent(status, "agreement") +
+         ", expert hit rate " + percent(status, "hit_rate") + ", encoder: " + decimal(encoder, "sources_per_step") +
+         " sources a step, " + decimal(encoder, "experts_per_source") + " experts a source\n";
 }
 
 }  // namespace sida::cli

@@ -250,6 +250,23 @@ void fields(A& a, Of<A, HashTableEntries>& m) {
   a.packed("confidences", m.confidences, kMaxEntries, 0.0F, 1.0F);
 }
 
+template <typename A>
+void fields(A& a, Of<A, PredictorReport>& m) {
+  a.number("sequences", m.sequences);
+  a.number("state_bytes", m.state_bytes);
+  a.number("sources", m.sources);
+  a.number("source_tokens", m.source_tokens);
+  a.number("source_batches", m.source_batches);
+  a.number("steps", m.steps);
+  a.number("entries", m.entries);
+  a.number("source_micros", m.source_micros);
+  a.number("step_micros", m.step_micros);
+  a.number("cpu_micros", m.cpu_micros);
+  a.number("uptime_micros", m.uptime_micros);
+  a.number("expired", m.expired);
+  a.number("dropped", m.dropped);
+}
+
 // What must hold between fields: an explanation, or nullptr when all is well.
 inline const char* contradiction(const auto&) {
   return nullptr;

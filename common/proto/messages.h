@@ -18,7 +18,7 @@
 
 namespace sida::proto {
 
-inline constexpr std::uint16_t kProtocolVersion = 3;
+inline constexpr std::uint16_t kProtocolVersion = 4;
 
 // Limits, enforced by the codec in both directions. What happens beyond: kMalformedMessage, counted by the receiver.
 inline constexpr std::size_t kMaxEnvelopeBytes = 4U << 20U;
@@ -259,10 +259,28 @@ struct HashTableEntries {
   bool operator==(const HashTableEntries&) const = default;
 };
 
+// What a predictor holds now, and has done and spent since its start; sent to every router a few times a second.
+struct PredictorReport {
+  std::uint64_t sequences = 0;    // Held, of all routers.
+  std::uint64_t state_bytes = 0;  // At most, of those.
+  std::uint64_t sources = 0;      // Answered,
+  std::uint64_t source_tokens = 0;
+  std::uint64_t source_batches = 0;
+  std::uint64_t steps = 0;          // Decoder tokens answered.
+  std::uint64_t entries = 0;        // (token, MoE layer) pairs sent.
+  std::uint64_t source_micros = 0;  // Time taken by sources,
+  std::uint64_t step_micros = 0;    // and by decoder tokens.
+  std::uint64_t cpu_micros = 0;     // Of the whole process.
+  std::uint64_t uptime_micros = 0;
+  std::uint64_t expired = 0;  // Sequences given up: idle for too long, or to make room.
+  std::uint64_t dropped = 0;  // Sources and decoder tokens not answered, because too many waited.
+  bool operator==(const PredictorReport&) const = default;
+};
+
 // The index in this list is the type number on the wire: append only.
 using Message =
     std::variant<Hello, Welcome, Refuse, Roster, Prefetch, Dispatch, Cancel, DispatchResult, DispatchFailure, Estimate,
-                 Residency, Draining, Heartbeat, Predict, Advance, Forget, HashTableEntries>;
+                 Residency, Draining, Heartbeat, Predict, Advance, Forget, HashTableEntries, PredictorReport>;
 
 struct Envelope {
   Header header;

@@ -1,6 +1,7 @@
 #include "predictor/core/predictor_agent.h"
 
 #include <spdlog/spdlog.h>
+#include <time.h>
 
 #include <algorithm>
 #include <array>
@@ -14,12 +15,20 @@ namespace {
 
 // Messages taken in one turn, so that a flood does not keep heartbeats and answers waiting.
 constexpr int kMessagesPerTurn = 256;
+// Between two reports to routers: twice for each of theirs to the operator would show no more.
+constexpr std::chrono::milliseconds kReportInterval{500};
 // Between two lines that say what was predicted, where anything was.
-constexpr std::chrono::seconds kReportInterval{60};
+constexpr std::chrono::seconds kLogInterval{60};
 // A peer that sends nonsense fills no disk.
 constexpr std::chrono::seconds kMalformedLogInterval{1};
 // Decoder tokens computed before they are answered. Sixteen together cost sixteen times one (docs/benchmarks.md).
 constexpr std::size_t kStepsTogether = 4;
+
+Duration process_cpu_time() {
+  timespec used{};
+  clock_gettime(CLOCK_PROCESS_CPUTIME_ID, &used);
+  return std::chrono::seconds(used.tv_sec) + std::chrono::nanoseconds(used.tv_nsec);
+}
 
 }  // namespace
 
@@ -138,8 +147,17 @@ std::string PredictorAgent::summary(TimePoint now) const {
 }
 
 void PredictorAgent::report(TimePoint now) {
+  log_report(now);
   if (now < next_report_) return;
   next_report_ = now + kReportInterval;
+  times_.cpu = process_cpu_time();
+  times_.up = now - began_;
+  carry_out(core_.report(times_));
+}
+
+void PredictorAgent::log_report(TimePoint now) {
+  if (now < next_log_) return;
+  next_log_ = now + kLogInterval;
   const std::uint64_t progress = core_.counters().sources + core_.counters().steps;
   if (progress == reported_progress_) return;
   reported_progress_ = progress;

@@ -13,12 +13,6 @@
 
 namespace sida::predictor {
 
-// Where the agent's time went, since start.
-struct PredictorTimes {
-  Duration sources{};  // Reading sources, all in all.
-  Duration steps{};    // Decoder tokens.
-};
-
 class PredictorAgent {
  public:
   PredictorAgent(PredictorIdentity identity, std::unique_ptr<HashFunction> function,
@@ -43,6 +37,7 @@ class PredictorAgent {
   void send(const Send& action);
   void count_malformed(const Error& error, TimePoint now);
   void report(TimePoint now);
+  void log_report(TimePoint now);
 
   PredictorCore core_;
   std::unique_ptr<HashFunction> function_;
@@ -53,6 +48,7 @@ class PredictorAgent {
   TimePoint next_malformed_log_{};
   TimePoint began_ = steady_now();
   TimePoint next_report_{};
+  TimePoint next_log_{};
   std::uint64_t reported_progress_ = 0;
   PredictorTimes times_;
 };

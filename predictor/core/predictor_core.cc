@@ -16,6 +16,10 @@ std::size_t tokens_of(const SourceWork& work) {
   return std::max<std::size_t>(1, work.tokens.size());
 }
 
+std::uint64_t micros(Duration time) {
+  return static_cast<std::uint64_t>(std::chrono::duration_cast<std::chrono::microseconds>(time).count());
+}
+
 // The tokens [first, first + count) of predictions for [layers, tokens, k].
 template <typename T>
 std::vector<T> slice(const std::vector<T>& values, const Predictions& of, std::uint32_t first, std::uint32_t count) {
@@ -110,7 +114,9 @@ PredictorActions PredictorCore::predict(transport::PeerId from, const proto::Pre
   if (!has_room(tokens)) return {};
   const std::size_t state_bytes = function_.state_bytes + function_.state_bytes_per_source_token * work.tokens.size();
   PredictorActions actions;
-  drop(sequences_.begin(work.key, state_bytes, now), actions);
+  const auto made_room = sequences_.begin(work.key, state_bytes, now);
+  counters_.expired += made_room.size();
+  drop(made_room, actions);
   work.beginning = sequences_.beginning(work.key);
   waiting_tokens_ += tokens;
   sources_.push_back(std::move(work));
@@ -171,6 +177,7 @@ PredictorActions PredictorCore::finished(const Work& work, std::vector<Predictio
   SIDA_CHECK(sources.size() == work.sources.size() && steps.size() == work.steps.size());
   ++progress_;
   PredictorActions actions;
+  counters_.source_batches += sources.empty() ? 0 : 1;
   for (std::size_t i = 0; i < sources.size(); ++i) {
     ++counters_.sources;
     counters_.source_tokens += work.sources[i].tokens.size();
@@ -183,9 +190,9 @@ PredictorActions PredictorCore::finished(const Work& work, std::vector<Predictio
   return actions;
 }
 
-void PredictorCore::answer_source(const SourceWork& work, const Predictions& predictions,
-                                  PredictorActions& actions) const {
+void PredictorCore::answer_source(const SourceWork& work, const Predictions& predictions, PredictorActions& actions) {
   if (!sequences_.knows(work.key) || predictions.layers == 0) return;
+  counters_.entries += std::uint64_t{predictions.layers} * predictions.tokens;
   for (std::uint32_t first = 0; first < predictions.tokens; first += kTokensPerMessage) {
     const std::uint32_t count = std::min(kTokensPerMessage, predictions.tokens - first);
     actions.emplace_back(
@@ -203,8 +210,9 @@ void PredictorCore::answer_source(const SourceWork& work, const Predictions& pre
   }
 }
 
-void PredictorCore::answer_step(const StepWork& work, Predictions predictions, PredictorActions& actions) const {
+void PredictorCore::answer_step(const StepWork& work, Predictions predictions, PredictorActions& actions) {
   if (!sequences_.knows(work.key) || predictions.layers == 0) return;
+  counters_.entries += predictions.layers;
   actions.emplace_back(
       Send{work.key.router, proto::HashTableEntries{.sequence = work.key.sequence,
                                                     .model = identity_.model,
@@ -223,7 +231,9 @@ PredictorActions PredictorCore::tick(TimePoint now) {
   PredictorActions actions;
   if (now < next_tick_) return actions;
   next_tick_ = now + kHeartbeatInterval;
-  drop(sequences_.expire(now), actions);
+  const auto expired = sequences_.expire(now);
+  counters_.expired += expired.size();
+  drop(expired, actions);
   for (auto router = routers_.begin(); router != routers_.end();) {
     if (now - router->second.last_heard > limits_.router_silence_max) {
       drop(sequences_.forget_router(router->first), actions);
@@ -233,6 +243,25 @@ PredictorActions PredictorCore::tick(TimePoint now) {
       ++router;
     }
   }
+  return actions;
+}
+
+PredictorActions PredictorCore::report(const PredictorTimes& times) const {
+  const proto::PredictorReport report{.sequences = sequences_.size(),
+                                      .state_bytes = sequences_.state_bytes(),
+                                      .sources = counters_.sources,
+                                      .source_tokens = counters_.source_tokens,
+                                      .source_batches = counters_.source_batches,
+                                      .steps = counters_.steps,
+                                      .entries = counters_.entries,
+                                      .source_micros = micros(times.sources),
+                                      .step_micros = micros(times.steps),
+                                      .cpu_micros = micros(times.cpu),
+                                      .uptime_micros = micros(times.up),
+                                      .expired = counters_.expired,
+                                      .dropped = counters_.dropped_overload};
+  PredictorActions actions;
+  for (const auto& [peer, router] : routers_) actions.emplace_back(Send{peer, report});
   return actions;
 }
 

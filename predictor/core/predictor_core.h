@@ -78,10 +78,21 @@ struct Work {
 struct PredictorCounters {
   std::uint64_t sources = 0;
   std::uint64_t source_tokens = 0;
+  std::uint64_t source_batches = 0;
   std::uint64_t steps = 0;
+  std::uint64_t entries = 0;  // (token, MoE layer) pairs sent.
+  std::uint64_t expired = 0;  // Sequences idle for too long, or given up to make room.
   std::uint64_t refused_routers = 0;
   std::uint64_t ignored_messages = 0;  // From strangers, or of a kind or sequence that means nothing here.
   std::uint64_t dropped_overload = 0;  // Beyond waiting_tokens_max.
+};
+
+// Where the process's time went, since start.
+struct PredictorTimes {
+  Duration sources{};  // Reading sources, all in all.
+  Duration steps{};    // Decoder tokens.
+  Duration cpu{};      // Of a core, by all threads.
+  Duration up{};
 };
 
 // One thread.
@@ -99,6 +110,8 @@ class PredictorCore {
 
   // Heartbeats, and what has expired.
   PredictorActions tick(TimePoint now);
+  // What routers are told of the process.
+  [[nodiscard]] PredictorActions report(const PredictorTimes& times) const;
   [[nodiscard]] TimePoint next_tick() const { return next_tick_; }
 
   // The link found the router gone.
@@ -128,8 +141,8 @@ class PredictorCore {
   bool has_room(std::size_t tokens);  // False, and counted, beyond waiting_tokens_max.
   [[nodiscard]] std::uint8_t fitting_k(std::uint8_t wanted) const;
   [[nodiscard]] proto::Message welcome() const;
-  void answer_source(const SourceWork& work, const Predictions& predictions, PredictorActions& actions) const;
-  void answer_step(const StepWork& work, Predictions predictions, PredictorActions& actions) const;
+  void answer_source(const SourceWork& work, const Predictions& predictions, PredictorActions& actions);
+  void answer_step(const StepWork& work, Predictions predictions, PredictorActions& actions);
 
   PredictorIdentity identity_;
   HashFunctionInfo function_;

@@ -247,12 +247,23 @@ bool PredictorLinks::poll(TimePoint now, std::vector<proto::HashTableEntries>& e
   for (const auto& link : links_) {
     std::vector<proto::Message> inbox;
     active |= link->poll(now, inbox);
-    link->take_changed();
+    if (link->take_changed()) reports_.erase(link.get());
     for (proto::Message& message : inbox) {
       if (auto* received = std::get_if<proto::HashTableEntries>(&message)) entries.push_back(std::move(*received));
+      if (const auto* report = std::get_if<proto::PredictorReport>(&message)) reports_[link.get()] = *report;
     }
   }
   return active;
+}
+
+std::vector<PredictorStatus> PredictorLinks::status() const {
+  std::vector<PredictorStatus> all;
+  for (const auto& link : links_) {
+    const auto report = reports_.find(link.get());
+    const auto& welcome = link->core().welcome();
+    if (welcome && report != reports_.end()) all.push_back({welcome->name, welcome->kernel, report->second});
+  }
+  return all;
 }
 
 bool PredictorLinks::predict(SequenceId sequence, const std::vector<std::int32_t>& tokens) {

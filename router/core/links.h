@@ -110,9 +110,12 @@ class PredictorLinks {
   void forget(SequenceId sequence);
 
   [[nodiscard]] std::vector<std::unique_ptr<PeerLink>> const& links() const { return links_; }
+  // Of those that are there.
+  [[nodiscard]] std::vector<PredictorStatus> status() const;
 
  private:
   std::vector<std::unique_ptr<PeerLink>> links_;
+  std::unordered_map<const PeerLink*, proto::PredictorReport> reports_;  // The newest of each.
   std::unordered_map<SequenceId, PeerLink*> homes_;
   std::size_t next_ = 0;
 };

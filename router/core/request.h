@@ -140,6 +140,12 @@ struct WorkerStatus {
   std::shared_ptr<const std::vector<ExpertKey>> resident;  // In ascending order; nullptr: not told yet.
 };
 
+struct PredictorStatus {
+  std::string name;
+  std::string kind;  // Of its hash function: "learned".
+  proto::PredictorReport report;
+};
+
 // The hash table in one MoE layer, in tokens since start: see RoutingReport.
 struct LayerAgreement {
   std::int32_t layer = 0;
@@ -176,6 +182,7 @@ struct RouterStatus {
   double loaded_fraction = 0;  // 0 to 1, of start-up.
   std::vector<ProcessStatus> processes;
   std::vector<WorkerStatus> workers;
+  std::vector<PredictorStatus> predictors;  // Those that have reported.
   std::vector<LayerAgreement> agreement;
   LookupsByLayer lookups;
   std::shared_ptr<const ExpertRows> expert_rows;  // nullptr: nothing was served yet.

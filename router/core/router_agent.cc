@@ -355,6 +355,7 @@ void RouterAgent::publish(TimePoint now) {
     status.reason = "no expert-worker that covers every layer is ready";
   }
   status.workers = workers_.status();
+  status.predictors = predictors_.status();
   status.agreement = tracker_.layers();
   status.requests_waiting = scheduler_.waiting();
   status.requests_running = scheduler_.running();

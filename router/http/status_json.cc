@@ -49,6 +49,28 @@ nlohmann::json workers_json(const RouterStatus& status) {
   return list;
 }
 
+nlohmann::json predictors_json(const RouterStatus& status) {
+  auto list = nlohmann::json::array();
+  for (const PredictorStatus& predictor : status.predictors) {
+    const proto::PredictorReport& report = predictor.report;
+    list.push_back({{"name", predictor.name},
+                    {"kind", predictor.kind},
+                    {"sequences", report.sequences},
+                    {"state_bytes", report.state_bytes},
+                    {"sources", report.sources},
+                    {"source_tokens", report.source_tokens},
+                    {"sources_per_batch", share(report.sources, report.source_batches)},
+                    {"steps", report.steps},
+                    {"entries", report.entries},
+                    {"us_per_source", share(report.source_micros, report.sources)},
+                    {"us_per_step", share(report.step_micros, report.steps)},
+                    {"core_share", share(report.cpu_micros, report.uptime_micros)},
+                    {"expired", report.expired},
+                    {"dropped", report.dropped}});
+  }
+  return list;
+}
+
 // How long a layer's entries were there before their first use.
 nlohmann::json lead_json(const LeadTimes& lead) {
   if (lead.count() == 0) return nullptr;
@@ -155,6 +177,7 @@ nlohmann::json status_json(const RouterStatus& status) {
       {"loaded_fraction", status.loaded_fraction},
       {"processes", processes_json(status)},
       {"workers", workers_json(status)},
+      {"predictors", predictors_json(status)},
       {"agreement", share(all.agreed, all.compared)},
       {"late", all.late},
       {"agreement_by_layer", layers_json(status)},

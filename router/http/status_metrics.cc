@@ -190,6 +190,40 @@ void add_workers(std::vector<MetricFamily>& out, const RouterStatus& s) {
   }
 }
 
+void add_predictors(std::vector<MetricFamily>& out, const RouterStatus& s) {
+  Family sequences = gauge("sida_predictor_sequences", "Sequences that a predictor keeps state for, of all routers.");
+  Family state = gauge("sida_predictor_state_bytes", "What that state takes at most.");
+  Family sources = counter("sida_predictor_sources_total", "Sources that a predictor answered.");
+  Family tokens = counter("sida_predictor_source_tokens_total", "Their tokens.");
+  Family batches = counter("sida_predictor_source_batches_total", "Batches that they were computed in.");
+  Family steps = counter("sida_predictor_steps_total", "Decoder tokens that a predictor answered.");
+  Family entries = counter("sida_predictor_entries_total", "Hash-table entries sent: tokens times MoE layers.");
+  Family compute = counter("sida_predictor_compute_seconds_total", "Time of its hash function, by what it read.");
+  Family cpu = counter("sida_predictor_cpu_seconds_total", "Processor time of a predictor.");
+  Family expired = counter("sida_predictor_expired_total", "Sequences given up: idle for too long, or to make room.");
+  Family dropped = counter("sida_predictor_dropped_total", "Requests not answered, because too many waited.");
+  for (const PredictorStatus& predictor : s.predictors) {
+    const proto::PredictorReport& report = predictor.report;
+    const std::vector<ClientMetric::Label> label{{"predictor", predictor.name}};
+    sequences.add(report.sequences, label);
+    state.add(report.state_bytes, label);
+    sources.add(report.sources, label);
+    tokens.add(report.source_tokens, label);
+    batches.add(report.source_batches, label);
+    steps.add(report.steps, label);
+    entries.add(report.entries, label);
+    compute.add(1e-6 * static_cast<double>(report.source_micros), {label.front(), {"what", "sources"}});
+    compute.add(1e-6 * static_cast<double>(report.step_micros), {label.front(), {"what", "steps"}});
+    cpu.add(1e-6 * static_cast<double>(report.cpu_micros), label);
+    expired.add(report.expired, label);
+    dropped.add(report.dropped, label);
+  }
+  for (const Family* family :
+       {&sequences, &state, &sources, &tokens, &batches, &steps, &entries, &compute, &cpu, &expired, &dropped}) {
+    out.push_back(family->done());
+  }
+}
+
 }  // namespace
 
 std::vector<prometheus::MetricFamily> status_families(const RouterStatus& status) {
@@ -201,6 +235,7 @@ std::vector<prometheus::MetricFamily> status_families(const RouterStatus& status
   add_agreement(families, status);
   add_processes(families, status);
   add_workers(families, status);
+  add_predictors(families, status);
   return families;
 }
 

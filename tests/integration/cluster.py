@@ -81,7 +81,7 @@ class Cluster:
     """`with Cluster(model, workers=2) as cluster: cluster.complete([3, 4, 1])`."""
 
     def __init__(self, model, workers=2, predictor=None, worker_flags=(), router_flags=(), predictor_command=None,
-                 worker_models=None):
+                 predictors=1, worker_models=None):
         self.model = str(model)
         self.folder = pathlib.Path(tempfile.mkdtemp(prefix="sida-"))
         self.worker_count = workers
@@ -91,7 +91,8 @@ class Cluster:
         self.worker_flags = list(worker_flags)
         self.router_flags = list(router_flags)
         self.workers = []
-        self.predictor = None
+        self.predictor_count = predictors if predictor or predictor_command else 0
+        self.predictors = []
         self.router = None
 
     def endpoint(self, name):
@@ -114,30 +115,32 @@ class Cluster:
         router = [PROGRAMS / "sida-router", "--model", self.model, "--port", "0", "--admin-port", "0"]
         for worker in self.workers:
             router += ["--worker", f"{worker.name}={self.endpoint(worker.name)}"]
-        if self.predictor_command:
-            self.predictor = Process("predictor", self.predictor_command(self.endpoint("predictor")))
-        elif self.predictor_directory:
-            self.predictor = Process("predictor", [
-                PROGRAMS / "sida-predictor", "--listen", self.endpoint("predictor"), "--model", self.model,
-                "--predictor", str(self.predictor_directory), "--name", "predictor-0"])
-        if self.predictor:
-            router += ["--predictor-endpoint", self.endpoint("predictor")]
+        for index in range(self.predictor_count):
+            name = f"predictor-{index}"
+            command = self.predictor_command(self.endpoint(name)) if self.predictor_command else [
+                PROGRAMS / "sida-predictor", "--listen", self.endpoint(name), "--model", self.model, "--predictor",
+                str(self.predictor_directory), "--name", name]
+            self.predictors.append(Process(name, command))
+            router += ["--predictor-endpoint", self.endpoint(name)]
         self.router = Process("router", router + self.router_flags)
         ports = self.router.wait_for_line(r"ready port=(\d+) admin_port=(\d+)")
         self.port, self.admin_port = int(ports[1]), int(ports[2])
         self.wait_until(lambda: self.get("/health")[0] == 200, "the cluster is ready")
         self.wait_until(lambda: self.state_count("expert-worker", "ready") == self.worker_count, "all workers are ready")
-        if self.predictor:
-            self.wait_until(lambda: self.state_count("predictor", "ready") == 1, "the predictor is ready")
+        self.wait_until(lambda: self.state_count("predictor", "ready") == self.predictor_count, "predictors are ready")
 
     def __exit__(self, *_):
-        children = [self.router, self.predictor, *self.workers]
+        children = [self.router, *self.predictors, *self.workers]
         try:
             for child in children:
                 if child:
                     child.stop()
         finally:
             shutil.rmtree(self.folder, ignore_errors=True)
+
+    @property
+    def predictor(self):
+        return self.predictors[0]
 
     def wait_until(self, condition, what, timeout=READY_TIMEOUT_S):
         deadline = time.monotonic() + timeout

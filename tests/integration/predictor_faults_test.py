@@ -87,6 +87,25 @@ class PredictorFaults(unittest.TestCase):
             self.ask(cluster, self.prompts[:8])
             self.assertGreater(cluster.metric("sida_gate_predicted_total"), before, "the new predictor is not used")
 
+    def test_several_share_the_load_and_one_dies(self):
+        with Cluster(MODEL, workers=2, predictor=self.predictor.name, predictors=2) as cluster:
+
+            def sources(index):
+                return cluster.metric("sida_predictor_sources_total", predictor=f"predictor-{index}")
+
+            def kill():
+                # A source whose request has ended before its turn is not answered, so nothing is said of how many.
+                cluster.wait_until(lambda: min(sources(0), sources(1)) > 0, "both answer sources")
+                cluster.predictor.signal(signal.SIGKILL)
+                cluster.predictor.child.wait()
+
+            self.check(cluster, self.ask(cluster, self.prompts, kill))
+            self.assertTrue(cluster.disturbed)
+            cluster.wait_until(lambda: cluster.state_count("predictor", "ready") == 1, "the loss is noticed")
+            before = sources(1)
+            self.ask(cluster, self.prompts[:8])
+            cluster.wait_until(lambda: sources(1) > before, "the one that is left answers")
+
     def test_frozen(self):
         with Cluster(MODEL, workers=2, predictor=self.predictor.name) as cluster:
             self.check(cluster, self.ask(cluster, self.prompts, lambda: cluster.predictor.signal(signal.SIGSTOP)))

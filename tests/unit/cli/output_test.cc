@@ -78,11 +78,14 @@ TEST(StatusText, ShowsProcessesWorkersAndRates) {
   const std::string text = status_text(
       {{"processes", {{{"name", "worker-0"}, {"role", "expert-worker"}, {"state", "ready"}, {"pid", 7}}}},
        {"workers", {{{"name", "worker-0"}, {"experts_resident", 8}, {"memory_bytes", 5U << 20U}, {"hit_rate", 0.25}}}},
+       {"predictors", {{{"name", "predictor-0"}, {"kind", "learned"}, {"sequences", 3}, {"core_share", 0.125}}}},
        {"agreement_by_layer", {{{"layer", 0}, {"late", 3}, {"lead_ms", {{"p1", 0.5}, {"p50", 4.0}}}}, {{"layer", 1}}}},
        {"ready", true},
        {"agreement", nullptr}});
   EXPECT_THAT(text, HasSubstr("worker-0  expert-worker  ready"));
   EXPECT_THAT(text, HasSubstr("5 MiB"));
+  EXPECT_THAT(text, HasSubstr("predictor-0  learned  3"));
+  EXPECT_THAT(text, HasSubstr("12.5 %"));
   EXPECT_THAT(text, HasSubstr("25.0 %"));
   EXPECT_THAT(text, HasSubstr("agreement with the gate -"));
   EXPECT_THAT(text, HasSubstr("0.5, 4.0"));

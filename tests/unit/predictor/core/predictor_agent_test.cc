@@ -107,6 +107,17 @@ TEST_F(PredictorAgentTest, KeepsSendingHeartbeats) {
   EXPECT_GT(receive<proto::Heartbeat>(*router).progress, first.progress);
 }
 
+TEST_F(PredictorAgentTest, ReportsWhatItSpends) {
+  const auto router = connect();
+  send(*router, hello());
+  send(*router, proto::Predict{SequenceId{3}, {0, 1}, 1});
+  auto report = receive<proto::PredictorReport>(*router);
+  while (report.sources == 0 && !HasFailure()) report = receive<proto::PredictorReport>(*router);
+  EXPECT_EQ(report.sequences, 1U);
+  EXPECT_GT(report.cpu_micros, 0U);
+  EXPECT_GT(report.uptime_micros, 0U);
+}
+
 TEST_F(PredictorAgentTest, SurvivesBytesThatAreNoMessage) {
   const auto router = connect();
   ASSERT_TRUE(router->send(transport::Frame::take(std::vector<std::byte>(100, std::byte{0xdd}))).has_value());

@@ -359,6 +359,27 @@ TEST_F(PredictorCoreTest, ForgetsARouterThatTheLinkFoundGone) {
   EXPECT_TRUE(core.take_work().empty());
 }
 
+TEST_F(PredictorCoreTest, ReportsWhatItHoldsAndHasDoneToEveryRouter) {
+  PredictorCore core = greeted({.sequences_max = 1});
+  core.received(kOtherRouter, hello(11), now_);
+  core.received(kRouter, predict(1, 3), now_);
+  core.received(kRouter, predict(2, 3), now_);  // The first one makes room.
+  work(core);
+  core.received(kRouter, proto::Advance{SequenceId{2}, 0, 42, 1}, now_);
+  work(core);
+  const auto actions = core.report({.sources = milliseconds(2), .up = seconds(1)});
+  ASSERT_THAT(actions, SizeIs(2));
+  const auto& report = std::get<proto::PredictorReport>(message_of(actions[0]));
+  EXPECT_EQ(report.sequences, 1U);
+  EXPECT_EQ(report.sources, 1U);
+  EXPECT_EQ(report.source_batches, 1U);
+  EXPECT_EQ(report.steps, 1U);
+  EXPECT_EQ(report.entries, 2U * 3 + 2);
+  EXPECT_EQ(report.expired, 1U);
+  EXPECT_EQ(report.source_micros, 2000U);
+  EXPECT_EQ(report.uptime_micros, 1'000'000U);
+}
+
 TEST_F(PredictorCoreTest, TellsItsRoutersThatItLeaves) {
   const auto actions = greeted().drain();
   ASSERT_THAT(actions, SizeIs(1));

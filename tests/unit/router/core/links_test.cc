@@ -3,6 +3,8 @@
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
+#include <array>
+
 #include "common/proto/codec.h"
 
 namespace sida::router {
@@ -81,6 +83,100 @@ TEST_F(WorkerLinksTest, DropsAWorkerThatIsSilent) {
   links_.poll(now_);
   EXPECT_THAT(links_.live(), testing::IsEmpty());
   EXPECT_TRUE(links_.take_changed());
+}
+
+// As above, with two predictors.
+class PredictorLinksTest : public testing::Test {
+ protected:
+  PredictorLinksTest()
+      : transport_(transport::make_in_process_transport({})),
+        links_(*connect_peers(*transport_, PeerRole::kPredictor,
+                              {{"predictor-0", "inproc://p0"}, {"predictor-1", "inproc://p1"}}, {})) {}
+
+  void SetUp() override {
+    poll();
+    for (std::size_t index = 0; index < servers_.size(); ++index) {
+      peers_.push_back(servers_[index]->receive()->peer);
+      proto::Welcome welcome;
+      welcome.worker = WorkerId{index + 1};
+      welcome.name = "predictor-" + std::to_string(index);
+      welcome.kernel = "learned";
+      says(index, welcome);
+    }
+  }
+
+  void poll() {
+    std::vector<proto::HashTableEntries> entries;
+    links_.poll(now_, entries);
+  }
+  void says(std::size_t predictor, const proto::Message& message) {
+    ASSERT_TRUE(servers_[predictor]
+                    ->send(peers_[predictor], transport::Frame::take(proto::encode({.header = {}, .message = message})))
+                    .has_value());
+    now_ += milliseconds(1);
+    poll();
+  }
+  // How many sources a predictor was sent since the last time.
+  std::size_t asked(std::size_t predictor) {
+    std::size_t count = 0;
+    while (const auto received = servers_[predictor]->receive()) {
+      count += std::holds_alternative<proto::Predict>(proto::decode(received->message.bytes())->message) ? 1 : 0;
+    }
+    return count;
+  }
+  std::size_t predict_ten() {
+    std::size_t sent = 0;
+    for (std::uint64_t sequence = 1; sequence <= 10; ++sequence)
+      sent += links_.predict(SequenceId{sequence}, {1}) ? 1 : 0;
+    return sent;
+  }
+
+  TimePoint now_ = TimePoint{} + std::chrono::hours(1);
+  std::unique_ptr<transport::Transport> transport_;
+  std::array<std::unique_ptr<transport::ControlServer>, 2> servers_{*transport_->serve_control("inproc://p0"),
+                                                                    *transport_->serve_control("inproc://p1")};
+  PredictorLinks links_;
+  std::vector<transport::PeerId> peers_;
+};
+
+TEST_F(PredictorLinksTest, ShareTheSourcesEqually) {
+  EXPECT_EQ(predict_ten(), 10U);
+  EXPECT_EQ(asked(0), 5U);
+  EXPECT_EQ(asked(1), 5U);
+}
+
+TEST_F(PredictorLinksTest, TheOthersTakeOverWhenOneIsSilent) {
+  now_ += kHeartbeatTimeout;
+  says(1, proto::Heartbeat{});
+  now_ += kHeartbeatInterval;
+  poll();
+  EXPECT_EQ(predict_ten(), 10U);
+  EXPECT_EQ(asked(0), 0U);
+  EXPECT_EQ(asked(1), 10U);
+}
+
+TEST_F(PredictorLinksTest, ASequenceWhosePredictorIsGoneIsNotAskedAbout) {
+  ASSERT_TRUE(links_.predict(SequenceId{1}, {1}));
+  now_ += kHeartbeatTimeout + kHeartbeatInterval;
+  poll();
+  EXPECT_FALSE(links_.advance(SequenceId{1}, 0, 7));
+  EXPECT_EQ(predict_ten(), 0U);
+}
+
+TEST_F(PredictorLinksTest, ListReportsApart) {
+  EXPECT_THAT(links_.status(), testing::IsEmpty());
+  says(0, proto::PredictorReport{.sources = 3});
+  says(1, proto::PredictorReport{.sources = 4});
+  says(1, proto::PredictorReport{.sources = 5});
+  const auto status = links_.status();
+  ASSERT_EQ(status.size(), 2U);
+  EXPECT_EQ(status[0].name, "predictor-0");
+  EXPECT_EQ(status[0].kind, "learned");
+  EXPECT_EQ(status[0].report.sources, 3U);
+  EXPECT_EQ(status[1].report.sources, 5U);
+  now_ += kHeartbeatTimeout + kHeartbeatInterval;
+  poll();
+  EXPECT_THAT(links_.status(), testing::IsEmpty()) << "what a lost one said is no figure of now";
 }
 
 }  // namespace

@@ -34,6 +34,8 @@ TEST_F(AdminApiTest, MetricsFollowPrometheusConventions) {
         "sida_request_duration_seconds_bucket{endpoint=\"/v1/completions\",le=\"0.005\"} 1", "sida_ready 1",
         "sida_generation_tokens_total 42", "sida_resends_total{cause=\"lost\"} 3", "sida_encoder_experts_total 20",
         "sida_layer_expert_misses_total{layer=\"0\"} 10", "# TYPE sida_time_to_first_token_seconds histogram",
+        "sida_predictor_sources_total{predictor=\"predictor-0\"} 4",
+        "sida_predictor_sequences{predictor=\"predictor-1\"} 0",
         "sida_time_to_first_token_seconds_bucket{le=\"0.005\"} 1", "sida_gate_agreed_total{layer=\"1\"} 70",
         "sida_worker_experts_resident{worker=\"worker-0\"} 3",
         "sida_process_state{name=\"worker-0\",role=\"expert-worker\",state=\"ready\"} 1"}) {

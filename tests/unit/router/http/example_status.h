@@ -29,6 +29,10 @@ inline RouterStatus example_status() {
   worker.resident = std::make_shared<const std::vector<ExpertKey>>(
       std::vector<ExpertKey>{{LayerId{0}, ExpertId{1}}, {LayerId{0}, ExpertId{2}}, {LayerId{1}, ExpertId{0}}});
   status.times.first_token.add(std::chrono::milliseconds(4));
+  status.predictors = {
+      {"predictor-0", "learned", {.sequences = 2, .sources = 4, .source_micros = 800, .cpu_micros = 500}},
+      {"predictor-1", "learned", {}}};
+  status.predictors[0].report.uptime_micros = 2000;
   status.resends_lost = 3;
   status.encoder_steps = 2;
   status.encoder_sources = 8;

@@ -33,6 +33,10 @@ TEST(Status, HasTheKeysThatOthersRelyOn) {
   EXPECT_EQ(status["agreement"], 0.8);
   EXPECT_EQ(status["hit_rate"], 0.75);
   EXPECT_EQ(status["late"], 4);
+  EXPECT_EQ(status["predictors"][0]["name"], "predictor-0");
+  EXPECT_EQ(status["predictors"][0]["us_per_source"], 200);
+  EXPECT_EQ(status["predictors"][0]["core_share"], 0.25);
+  EXPECT_TRUE(status["predictors"][1]["us_per_source"].is_null());
   EXPECT_EQ(status["encoder"]["experts_per_source"], 2.5);
   EXPECT_EQ(status["agreement_by_layer"][0]["lead_ms"]["mean"], 3.0);
   EXPECT_TRUE(status["agreement_by_layer"][1]["lead_ms"].is_null());
