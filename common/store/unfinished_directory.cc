@@ -51,6 +51,16 @@ Result<bool> make_directory(const fs::path& path) {
   return !made;
 }
 
+// Unlike rename(), does not replace an empty directory that somebody made in the meantime; where the file system has no
+// such renaming (NFS), one that was made in the last instant. Zero, or errno.
+int rename_to_absent(const fs::path& from, const fs::path& to) {
+  if (::renameat2(AT_FDCWD, from.c_str(), AT_FDCWD, to.c_str(), RENAME_NOREPLACE) == 0) return 0;
+  if (errno != EINVAL && errno != ENOSYS) return errno;
+  std::error_code ignored;
+  if (fs::exists(fs::symlink_status(to, ignored))) return EEXIST;
+  return ::rename(from.c_str(), to.c_str()) == 0 ? 0 : errno;
+}
+
 bool holds_nothing(const fs::path& directory) {
   std::error_code error;
   return fs::is_empty(directory, error);
@@ -153,13 +163,15 @@ Result<void> UnfinishedDirectory::write(std::string_view text) {
   return {};
 }
 
+// The journal goes last: until the directory has its name, another run can go on with it.
 Result<void> UnfinishedDirectory::finish() {
-  if (::unlink((path_ / kJournal).c_str()) != 0) return cannot(path_ / kJournal, "remove", errno);
   SIDA_TRY(sync_directory(path_));
-  // Unlike rename(), does not replace an empty directory that somebody made in the meantime.
-  if (::renameat2(AT_FDCWD, path_.c_str(), AT_FDCWD, destination_.c_str(), RENAME_NOREPLACE) != 0) {
-    return fail(ErrorCode::kIo, destination_.string() + ": cannot rename " + path_.string() + ": " + reason(errno));
+  if (const int error = rename_to_absent(path_, destination_); error != 0) {
+    return fail(ErrorCode::kIo, destination_.string() + ": cannot rename " + path_.string() + ": " + reason(error) +
+                                    "; when it is out of the way, the same command goes on");
   }
+  if (::unlink((destination_ / kJournal).c_str()) != 0) return cannot(destination_ / kJournal, "remove", errno);
+  SIDA_TRY(sync_directory(destination_));
   return sync_directory(destination_.parent_path());
 }
 

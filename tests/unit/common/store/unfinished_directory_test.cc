@@ -105,6 +105,23 @@ TEST_F(UnfinishedDirectoryTest, NeverReplacesADestinationThatAppearedMeanwhile) 
   EXPECT_EQ(directory->finish().error().code, ErrorCode::kIo);
 }
 
+TEST_F(UnfinishedDirectoryTest, IsGoneOnWithWhenItCouldNotGetItsName) {
+  {
+    auto directory = open();
+    ASSERT_TRUE(directory);
+    ASSERT_TRUE(directory->note("one"));
+    folder_.write("dst.partial/file", "x");
+    std::filesystem::create_directory(destination());
+    ASSERT_FALSE(directory->finish());
+  }
+  std::filesystem::remove(destination());
+  auto next = open();
+  ASSERT_TRUE(next) << next.error().message;
+  EXPECT_THAT(next->notes(), ElementsAre("one"));
+  EXPECT_TRUE(next->finish());
+  EXPECT_TRUE(std::filesystem::exists(destination() / "file"));
+}
+
 TEST_F(UnfinishedDirectoryTest, NamesAPlaceThatCannotBeWritten) {
   folder_.write("file", "x");
   const auto directory = UnfinishedDirectory::open(folder_.path() / "file" / "dst", "a\n");
