@@ -70,6 +70,13 @@ Result<bool> StoreFile::read_next(ExpertKey key, BlockRead& read, std::span<std:
   return at_block(key, {ErrorCode::kInvalidModel, "its checksum is wrong, the file is damaged"});
 }
 
+void StoreFile::abandon(ExpertKey key, const BlockRead& read) const {
+  const std::uint64_t stride = manifest_.geometry.stride_bytes();
+  if (method_ == ReadMethod::kDirect || read.done_ >= stride) return;
+  buffered_.forget(manifest_.geometry.index(key) * stride + read.done_,
+                   std::min(kFetchAheadBytes, stride - read.done_));
+}
+
 Result<void> StoreFile::read(ReadMethod method, std::uint64_t offset, std::uint64_t block_end,
                              std::span<std::byte> destination) const {
   if (method == ReadMethod::kDirect) return direct_->read(offset, destination);

@@ -21,7 +21,7 @@ inline constexpr std::uint64_t kReadBytes = 1U << 20U;
 // Through the page cache, what follows in the block is fetched so far ahead, so that the disk always has work.
 inline constexpr std::uint64_t kFetchAheadBytes = 4U << 20U;
 
-// How far a block has been read, and what its bytes so far add up to. Dropping it ends the reading.
+// How far a block has been read, and what its bytes so far add up to. StoreFile::abandon() ends a reading early.
 class BlockRead {
  public:
   [[nodiscard]] std::uint64_t bytes_done() const { return done_; }
@@ -36,7 +36,7 @@ class BlockRead {
 class StoreFile {
  public:
   // Of a model directory that has a store. Compares the size with the manifest's, and measures which way of reading
-  // suits the disk unless `method` says: some dozen milliseconds.
+  // suits the disk unless `method` says: some dozen MiB each way.
   // Errors: kInvalidModel (no data file, or another size than the manifest says), kIo; also for kDirect where there are
   // no direct reads.
   static Result<StoreFile> open(const model::ModelDirectory& model, std::optional<ReadMethod> method = std::nullopt);
@@ -47,9 +47,12 @@ class StoreFile {
   // file was cut short or the checksum is wrong, kIo. What `block` holds is then undefined.
   [[nodiscard]] Result<bool> read_next(ExpertKey key, BlockRead& read, std::span<std::byte> block) const;
 
+  // Ends a reading before the block's end: what was fetched ahead of it leaves the page cache. Does not touch the disk.
+  void abandon(ExpertKey key, const BlockRead& read) const;
+
   [[nodiscard]] ReadMethod method() const { return method_; }
   [[nodiscard]] const ReadRates& rates() const { return rates_; }  // Empty when the method was given.
-  // Most bytes of the page cache that reading uses at a time.
+  // Most bytes of the page cache that reading one block uses at a time.
   [[nodiscard]] std::uint64_t cache_bytes() const;
 
  private:

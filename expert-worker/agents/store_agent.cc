@@ -59,6 +59,7 @@ void StoreAgent::read_piece(SlotId slot) {
 void StoreAgent::end(SlotId slot, Result<void> outcome) {
   queue_.remove(slot);
   const auto load = loads_.extract(slot);
+  if (!outcome) loader_.abandon(load.mapped().load);
   SIDA_CHECK(events_.post(LoadEnded{slot, std::move(outcome), load.mapped().took}));
 }
 

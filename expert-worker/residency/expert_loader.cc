@@ -20,6 +20,10 @@ Result<bool> ExpertLoader::step(ExpertLoad& load) {
   }
 }
 
+void ExpertLoader::abandon(const ExpertLoad& load) const {
+  if (store_ != nullptr) store_->abandon(load.key_, load.block_);
+}
+
 Result<void> ExpertLoader::load(ExpertKey key, SlotId slot) {
   ExpertLoad load = begin(key, slot);
   while (true) {
@@ -38,7 +42,8 @@ Result<void> ExpertLoader::load_matrix(const model::TensorInfo& tensor, std::spa
 }
 
 std::size_t ExpertLoader::staging_bytes(const model::ModelDirectory& model, const store::StoreFile* store) {
-  if (store != nullptr) return store->cache_bytes();
+  constexpr std::size_t kBegunAtMost = 2;
+  if (store != nullptr) return kBegunAtMost * store->cache_bytes();
   if (model.geometry().moe_layers() == 0) return 0;
   const model::ExpertTensors first = model.expert({LayerId{0}, ExpertId{0}});
   return std::max(first.wi->bytes, first.wo->bytes);

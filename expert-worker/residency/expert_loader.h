@@ -9,8 +9,7 @@
 
 namespace sida::worker {
 
-// An expert on its way into a slot: what ExpertLoader::begin() answers and step() advances. Dropping it stops the load;
-// the slot's bytes are then undefined.
+// An expert on its way into a slot: what ExpertLoader::begin() answers and step() advances.
 class ExpertLoad {
  public:
   [[nodiscard]] ExpertKey key() const { return key_; }
@@ -43,11 +42,15 @@ class ExpertLoader {
   // Errors name file and expert, kIo or kInvalidModel; the load is then over, and the slot's bytes are undefined.
   Result<bool> step(ExpertLoad& load);
 
+  // Ends a load before its end, or after a step failed. The slot's bytes are then undefined.
+  void abandon(const ExpertLoad& load) const;
+
   // All steps at once.
   Result<void> load(ExpertKey key, SlotId slot);
 
-  // Bytes that reading takes besides the slot, a part of the memory budget: the larger stored matrix of an expert, or
-  // what a store's reads keep in the page cache.
+  // Bytes that reading takes besides the slots, a part of the memory budget: the larger stored matrix of an expert, or
+  // what a store's reads keep in the page cache, of the load that goes on and of one that it overtook (LoadQueue begins
+  // no other one meanwhile).
   static std::size_t staging_bytes(const model::ModelDirectory& model, const store::StoreFile* store = nullptr);
 
  private:

@@ -168,7 +168,7 @@ class Damage(StoreTest):
         model = CASES / "base" / "model"
         store = self.convert(model)
         manifest = self.manifest(store)
-        memory = 2 * manifest["stride_bytes"] + manifest["block_bytes"]  # Two slots, and what is being read.
+        memory = 4 * manifest["stride_bytes"]  # Two slots, and two blocks that are being read.
         expected = answers(model, 1)
         with Cluster(store, workers=1, worker_flags=["--expert-memory", memory]) as cluster:
             shutil.rmtree(store)

@@ -1,10 +1,15 @@
 // Blocks are what was written, or an error that names them.
 #include "common/store/store_file.h"
 
+#include <fcntl.h>
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
+#include <sys/mman.h>
+#include <unistd.h>
 
+#include <chrono>
 #include <fstream>
+#include <thread>
 
 #include "tests/support/temporary_directory.h"
 #include "tests/support/tiny_store.h"
@@ -22,6 +27,34 @@ model::Blueprint two_read_blueprint() {
   blueprint.config.dtype = DType::kFloat32;
   return blueprint;
 }
+
+// Which pages of a file are in the page cache.
+class CachedPages {
+ public:
+  explicit CachedPages(const std::filesystem::path& path)
+      : descriptor_(::open(path.c_str(), O_RDONLY | O_CLOEXEC)), bytes_(std::filesystem::file_size(path)) {
+    memory_ = ::mmap(nullptr, bytes_, PROT_READ, MAP_SHARED, descriptor_, 0);
+    SIDA_CHECK(memory_ != MAP_FAILED);
+  }
+  CachedPages(const CachedPages&) = delete;
+  CachedPages& operator=(const CachedPages&) = delete;
+  ~CachedPages() {
+    ::munmap(memory_, bytes_);
+    ::close(descriptor_);
+  }
+
+  [[nodiscard]] std::size_t among(std::uint64_t offset, std::uint64_t bytes) const {
+    std::vector<unsigned char> pages(bytes / model::kStoreAlignment);
+    SIDA_CHECK(::mincore(static_cast<std::byte*>(memory_) + offset, bytes, pages.data()) == 0);
+    return static_cast<std::size_t>(std::ranges::count_if(pages, [](unsigned char page) { return (page & 1U) != 0; }));
+  }
+  void drop() const { ::posix_fadvise(descriptor_, 0, 0, POSIX_FADV_DONTNEED); }
+
+ private:
+  int descriptor_;
+  std::size_t bytes_;
+  void* memory_ = nullptr;
+};
 
 class StoreFileTest : public testing::Test {
  protected:
@@ -85,6 +118,26 @@ TEST_F(StoreFileTest, TakesAsManyReadsAsABlockHasPieces) {
   EXPECT_EQ(file->read_next(kExpert, read, block_), Result<bool>(false));
   EXPECT_EQ(read.bytes_done(), kReadBytes);
   EXPECT_EQ(file->read_next(kExpert, read, block_), Result<bool>(true));
+}
+
+TEST_F(StoreFileTest, LeavesNothingOfAnAbandonedBlockInThePageCache) {
+  const auto file = StoreFile::open(model_, ReadMethod::kBuffered);
+  ASSERT_TRUE(file);
+  const CachedPages cached(data_path());
+  const std::uint64_t block = model_.store()->geometry.index(kExpert) * block_bytes_;
+  cached.drop();
+  if (cached.among(block, block_bytes_) > 0) GTEST_SKIP() << "this file system keeps its pages";
+  BlockRead read;
+  ASSERT_EQ(file->read_next(kExpert, read, block_), Result<bool>(false));
+  const auto deadline = std::chrono::steady_clock::now() + std::chrono::seconds(10);
+  while (cached.among(block + kReadBytes, block_bytes_ - kReadBytes) == 0) {  // The disk fetches in its own time.
+    if (std::chrono::steady_clock::now() > deadline) GTEST_SKIP() << "this file system fetches nothing ahead";
+    std::this_thread::yield();
+  }
+  while (cached.among(block, block_bytes_) > 0 && std::chrono::steady_clock::now() < deadline) {
+    file->abandon(kExpert, read);  // Pages that are just arriving stay.
+  }
+  EXPECT_EQ(cached.among(block, block_bytes_), 0U);
 }
 
 TEST_F(StoreFileTest, MeasuresAFileOfSomeSize) {
