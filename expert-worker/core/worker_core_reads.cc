@@ -99,7 +99,9 @@ void WorkerCore::load_expected(TimePoint now, WorkerActions& actions) {
   if (draining_ || demand_waits_) return;
   auto ahead = static_cast<std::size_t>(
       std::ranges::count_if(loading_, [](const auto& entry) { return !entry.second.demanded; }));
-  for (; admission_.admits() && ahead < limits_.prefetches_in_flight_max; ++ahead) {
+  // What was advised and is demanded by now counts too: it would be read first in any case.
+  const std::size_t reads_max = limits_.loads_in_flight_max + limits_.prefetches_in_flight_max;
+  for (; admission_.admits() && ahead < limits_.prefetches_in_flight_max && loading_.size() < reads_max; ++ahead) {
     const auto key = expected_.next(slots_);
     // Without a slot for it there is none for what is needed later.
     if (!key || !begin_load(*key, Need::kAdvice, actions)) break;
@@ -197,6 +199,7 @@ WorkerActions WorkerCore::load_ended(SlotId slot, const Result<void>& outcome, s
     load_time_ = (load_time_ * 3 + took) / 4;
   } else {
     ++counters_.load_failures;
+    if (load.mapped().advised) admission_.wasted();
     if (!share_.owns(load.mapped().key)) --foreign_;
     share_.unreadable(load.mapped().key);
     expected_.give_up(load.mapped().key);

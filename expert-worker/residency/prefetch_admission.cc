@@ -52,6 +52,7 @@ void PrefetchAdmission::demanded(bool displaced) {
 
 void PrefetchAdmission::ended(double worth) {
   add({.worth = worth, .ahead = true});
+  ++trial_fates_;
   judge();
 }
 
@@ -66,7 +67,9 @@ void PrefetchAdmission::add(Read read) {
 }
 
 void PrefetchAdmission::judge() {
-  if (mode_ != PrefetchMode::kAuto || ahead_ < kJudged) return;
+  // A trial is judged by its fates, however many reads on demand came between them: it begins no further reads.
+  const std::size_t fates = state_ == State::kTrying ? trial_fates_ : ahead_;
+  if (mode_ != PrefetchMode::kAuto || fates < kJudged) return;
   const bool pays = gain() >= kGainMin;
   if (state_ == State::kOn && !pays) {
     demands_until_try_ = kDemandsUntilTry;
@@ -88,6 +91,7 @@ void PrefetchAdmission::enter(State state) {
     ahead_ = 0;
   }
   tries_begun_ = 0;
+  trial_fates_ = 0;
   demands_off_ = 0;
 }
 

@@ -34,7 +34,7 @@ class PrefetchAdmission {
   [[nodiscard]] double gain() const;
   [[nodiscard]] std::uint64_t switches() const { return switches_; }
 
-  // An expert is read ahead. Ends with one of useful, late or wasted.
+  // An expert is read ahead. Ends with one of useful, late or wasted, also when its read fails.
   void begun();
   void useful() { ended(1); }
   // It was demanded while it was read, which had then so much of it done: 0 to 1.
@@ -62,6 +62,7 @@ class PrefetchAdmission {
   double worth_ = 0;        // Their sum.
   std::size_t ahead_ = 0;   // Of them, those read ahead.
   std::size_t tries_begun_ = 0;
+  std::size_t trial_fates_ = 0;    // Of reads ahead, since the state was entered.
   std::uint64_t demands_off_ = 0;  // Reads on demand since it was switched off.
   std::uint64_t demands_until_try_ = 0;
   std::uint64_t switches_ = 0;

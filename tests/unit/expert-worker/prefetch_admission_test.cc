@@ -74,6 +74,19 @@ TEST(PrefetchAdmission, IsTriedAgainAndSwitchedOnWhenItPays) {
   EXPECT_EQ(admission.switches(), 2U);
 }
 
+TEST(PrefetchAdmission, ATrialEndsHoweverManyReadsOnDemandComeBetween) {
+  PrefetchAdmission admission(PrefetchMode::kAuto);
+  times(32, [&] { admission.wasted(); });
+  times(512, [&] { admission.demanded(false); });
+  times(32, [&] {
+    EXPECT_TRUE(admission.admits());
+    admission.begun();
+    admission.useful();
+    times(10, [&] { admission.demanded(false); });
+  });
+  EXPECT_TRUE(admission.on());
+}
+
 TEST(PrefetchAdmission, IsTriedLessOftenAfterEachFailure) {
   PrefetchAdmission admission(PrefetchMode::kAuto);
   times(32, [&] { admission.wasted(); });

@@ -90,6 +90,21 @@ TEST_F(WorkerCoreTest, KeepsOneReadOfAdviceWaitingBehindTheOneInProgress) {
   EXPECT_THAT(all<LoadExpert>(loaded(loads[0])), SizeIs(1));
 }
 
+TEST_F(WorkerCoreTest, HasABoundedNumberOfReadsUnderWayWhenAllAdviceIsDemanded) {
+  begin(8, {.loads_in_flight_max = 1, .prefetches_in_flight_max = 1});
+  core->control_message(kControl, proto::Prefetch{{}, 0, {item(0, 1), item(0, 2), item(0, 3)}}, now);
+  EXPECT_THAT(all<LoadExpert>(send(dispatch({{ExpertId{1}, 1}}))), SizeIs(1)) << "the next of the advice";
+  EXPECT_THAT(all<LoadExpert>(send(dispatch({{ExpertId{2}, 1}}))), IsEmpty()) << "two are under way";
+}
+
+TEST_F(WorkerCoreTest, CountsAReadOfAdviceThatFailsAsOneInVain) {
+  begin(4);
+  const auto load = all<LoadExpert>(core->control_message(kControl, proto::Prefetch{{}, 0, {item(1, 2)}}, now));
+  ASSERT_THAT(load, SizeIs(1));
+  core->load_ended(load[0].slot, fail(ErrorCode::kIo, "no such disk"), {}, now);
+  EXPECT_LT(core->admission().gain(), 0);
+}
+
 TEST_F(WorkerCoreTest, PutsAReadOfAdviceInFrontWhenItIsDemanded) {
   begin(4);
   const auto load = all<LoadExpert>(core->control_message(kControl, proto::Prefetch{{}, 0, {item(0, 2)}}, now));
