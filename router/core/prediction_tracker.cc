@@ -172,6 +172,11 @@ void PredictionTracker::used(SequenceId sequence, const UsedRows& rows, RoutingR
   report.late += counted.late;
 }
 
+bool came_too_late(const proto::HashTableEntries& entries, std::int32_t encoder_layers, const Progress& sequence) {
+  if (entries.first_layer.value < encoder_layers) return sequence.encoded;
+  return std::size_t{entries.first_token} + entries.tokens <= sequence.decoded_tokens;
+}
+
 std::vector<proto::Prefetch::Item> prefetch_items(std::span<const proto::HashTableEntries> messages, std::size_t k) {
   // Layers are needed in their order; within one, the expert with more rows first.
   std::map<ExpertKey, std::uint32_t> rows;

@@ -87,6 +87,16 @@ class PredictionTracker {
   std::vector<double> late_shares_;  // Moving averages, by layer.
 };
 
+// How far a sequence has come.
+struct Progress {
+  bool encoded = false;
+  std::size_t decoded_tokens = 0;
+};
+
+// The step that would use these entries of its hash table is over: nothing can be read ahead of it any more.
+[[nodiscard]] bool came_too_late(const proto::HashTableEntries& entries, std::int32_t encoder_layers,
+                                 const Progress& sequence);
+
 // The distinct experts among the best `k` of new entries of one sequence, in order of need, with the rows predicted for
 // each: what to prefetch.
 std::vector<proto::Prefetch::Item> prefetch_items(std::span<const proto::HashTableEntries> entries, std::size_t k);

@@ -35,8 +35,10 @@ void RouterAgent::advise(SequenceId id, const Running& running, std::span<const 
                          std::size_t k) {
   const bool scored = std::holds_alternative<ScoreJob>(running.job.work);
   std::map<std::uint32_t, std::vector<proto::HashTableEntries>> by_step;
+  const std::int32_t encoder_layers = model_.geometry().encoder_moe_layers;
   for (const proto::HashTableEntries& part : entries) {
-    const bool encoder = part.first_layer.value < model_.geometry().encoder_moe_layers;
+    if (came_too_late(part, encoder_layers, {running.encoded, running.decoded_tokens})) continue;
+    const bool encoder = part.first_layer.value < encoder_layers;
     // A target that is scored goes through the decoder in one step.
     by_step[encoder ? 0 : scored ? 1 : part.first_token + 1].push_back(part);
   }

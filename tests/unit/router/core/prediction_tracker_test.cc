@@ -172,6 +172,17 @@ TEST(PrefetchItems, AreInOrderOfNeedWithTheBusiestExpertFirst) {
   EXPECT_EQ(items[2], (proto::Prefetch::Item{{LayerId{1}, ExpertId{3}}, 2}));
 }
 
+TEST(HashTableEntries, CameTooLateWhenTheirStepIsOver) {
+  constexpr std::int32_t kEncoderLayers = 2;
+  const auto source = entries_for(0, {1, 2});
+  EXPECT_FALSE(came_too_late(source, kEncoderLayers, {.encoded = false, .decoded_tokens = 0}));
+  EXPECT_TRUE(came_too_late(source, kEncoderLayers, {.encoded = true, .decoded_tokens = 0}));
+  auto target = entries_for(2, {1});
+  target.first_token = 3;
+  EXPECT_FALSE(came_too_late(target, kEncoderLayers, {.encoded = true, .decoded_tokens = 3}));
+  EXPECT_TRUE(came_too_late(target, kEncoderLayers, {.encoded = true, .decoded_tokens = 4}));
+}
+
 TEST(PrefetchItems, AreOfTheBestKOnly) {
   const std::vector messages{entries_for(0, {2, 1, 0}, 3)};
   EXPECT_EQ(prefetch_items(messages, 1).size(), 1U);
