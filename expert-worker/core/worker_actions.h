@@ -37,7 +37,7 @@ struct WorkerLimits {
   std::size_t jobs_max = 4096;                       // Dispatches not yet answered; beyond: failure kOverloaded.
   std::uint64_t job_bytes_max = 512U << 20U;         // Their rows; beyond: failure kOverloaded.
   std::size_t peers_max = 4096;                      // Routers; further ones are refused.
-  std::size_t prefetch_max = 16384;                  // Uses expected; later advice beyond it is dropped.
+  std::size_t prefetch_max = 16384;                  // Uses expected; beyond it what is needed last is dropped.
   std::chrono::milliseconds expected_for{10'000};    // Advice older than that is forgotten.
   std::size_t loads_in_flight_max = 2;               // Demanded experts on their way from disk.
   std::size_t prefetches_in_flight_max = 2;          // Expected ones; while one is read the next waits.

@@ -1,6 +1,7 @@
 #include "expert-worker/residency/expectations.h"
 
 #include <algorithm>
+#include <iterator>
 #include <unordered_set>
 
 #include "common/base/result.h"
@@ -24,8 +25,13 @@ void Expectations::expect(Adviser adviser, std::uint32_t step, const proto::Pref
       return;
     }
   }
-  if (by_turn_.size() >= uses_max_) return;
   const std::uint64_t turn = ++last_turn_ + (step == 0 ? kFirstTurnOfStep0 : 0);
+  if (by_turn_.size() >= uses_max_) {
+    // Of another adviser: all uses of one are on the same side of kFirstTurnOfStep0.
+    const auto last = by_turn_.empty() ? by_turn_.end() : std::prev(by_turn_.end());
+    if (last == by_turn_.end() || last->first < turn) return;
+    erase(last);
+  }
   Advised& advised = by_adviser_[adviser];
   advised.step = step;
   advised.turns.emplace(item.key, turn);

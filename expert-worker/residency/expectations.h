@@ -29,7 +29,8 @@ class Expectations {
   // Turns below it are those of decoder steps.
   static constexpr std::uint64_t kFirstTurnOfStep0 = std::uint64_t{1} << 63U;
 
-  // Beyond `uses_max` advice is dropped. A use that did not come within `life` is forgotten: predictions may be wrong.
+  // Beyond `uses_max` what is needed last is dropped. A use that did not come within `life` is forgotten: predictions
+  // may be wrong.
   Expectations(std::size_t uses_max, Duration life) : uses_max_(uses_max), life_(life) {}
 
   // One more use of each item, in their order and after all that are expected so far; but those of step 0 after all

@@ -144,5 +144,16 @@ TEST(Expectations, AreDroppedBeyondTheLimit) {
   EXPECT_FALSE(expected.turn(kThird));
 }
 
+TEST(Expectations, OfWaitingSourcesGiveWayToADecodersStepBeyondTheLimit) {
+  Expectations expected(2, seconds(2));
+  expect(expected, kOne, kFirst, 1, {});
+  expect(expected, kOne, kSecond, 1, {});
+  expect(expected, kOther, kThird, 1, {}, 1);
+  EXPECT_TRUE(expected.turn(kThird));
+  EXPECT_TRUE(expected.turn(kFirst));
+  EXPECT_FALSE(expected.turn(kSecond)) << "the one needed last";
+  EXPECT_EQ(expected.size(), 2U);
+}
+
 }  // namespace
 }  // namespace sida::worker
