@@ -118,6 +118,8 @@ bool SchedulerCore::fit_all(const std::vector<WaitingSource>& sources, const Row
 }
 
 bool SchedulerCore::is_overdue(SequenceId waiting, TimePoint now) const {
+  // Turns count those in front that are held, too: with one of these there, the others' turns are told too late.
+  if (limits_.overtake_max <= Duration::zero()) return true;
   const TimePoint turn = turns_.turn_of(sequences_.at(waiting).number);
   return turn <= now && now - turn >= limits_.overtake_max;
 }

@@ -68,6 +68,17 @@ TEST(Overlap, WhomNobodySharesExpertsWithBeginsTheNextStep) {
   EXPECT_EQ(core.next_step(TimePoint{})->encode, (std::vector{SequenceId{1}, SequenceId{3}}));
 }
 
+TEST(Overlap, IsNoReasonToOvertakeWhereNobodyMayEvenBehindOneThatIsHeld) {
+  SchedulerCore core(batches_of(2, Duration{0}));
+  const std::vector<std::size_t> topics{0, 0, 1, 0};
+  for (std::size_t index = 0; index < topics.size(); ++index) {
+    ASSERT_TRUE(core.submit(SequenceId{index}, 10, 0, TimePoint::max(), TimePoint{}));
+    core.predicted(SequenceId{index}, experts_of_topic(topics[index]));
+  }
+  core.hold(SequenceId{0}, TimePoint::max());
+  EXPECT_EQ(core.next_step(TimePoint{})->encode, (std::vector{SequenceId{1}, SequenceId{2}}));
+}
+
 TEST(Overlap, IgnoresPredictionsOfUnknownSequences) {
   SchedulerCore core({});
   core.predicted(SequenceId{1}, experts_of_topic(0));
