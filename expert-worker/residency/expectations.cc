@@ -2,7 +2,6 @@
 
 #include <algorithm>
 #include <iterator>
-#include <unordered_set>
 
 #include "common/base/result.h"
 
@@ -36,12 +35,19 @@ void Expectations::expect(Adviser adviser, std::uint32_t step, const proto::Pref
   advised.step = step;
   advised.turns.emplace(item.key, turn);
   by_turn_.emplace(turn, Use{item.key, item.rows, adviser, until});
-  by_key_[item.key].insert(turn);
+  std::set<std::uint64_t>& turns = by_key_[item.key];
+  if (turns.empty() || turn < *turns.begin()) {
+    if (!turns.empty()) first_uses_.erase(*turns.begin());
+    first_uses_.emplace(turn, item.key);
+  }
+  turns.insert(turn);
 }
 
 void Expectations::erase(Uses::iterator use) {
   const auto key = by_key_.find(use->second.key);
   key->second.erase(use->first);
+  const bool was_first = first_uses_.erase(use->first) > 0;
+  if (was_first && !key->second.empty()) first_uses_.emplace(*key->second.begin(), use->second.key);
   if (key->second.empty()) by_key_.erase(key);
   const auto adviser = by_adviser_.find(use->second.adviser);
   adviser->second.turns.erase(use->second.key);
@@ -103,11 +109,10 @@ std::optional<std::uint64_t> Expectations::turn(ExpertKey key) const {
 }
 
 std::optional<ExpertKey> Expectations::next(const SlotTable& slots) const {
-  std::unordered_set<ExpertKey> sooner;
-  for (const auto& [turn, use] : by_turn_) {
-    if (slots.state(use.key) == Residence::kAbsent && !demanded_.contains(use.key)) return use.key;
-    sooner.insert(use.key);
-    if (sooner.size() >= slots.slots()) return std::nullopt;
+  std::size_t sooner = 0;
+  for (const auto& [turn, key] : first_uses_) {
+    if (sooner++ >= slots.slots()) return std::nullopt;
+    if (slots.state(key) == Residence::kAbsent && !demanded_.contains(key)) return key;
   }
   return std::nullopt;
 }

@@ -72,6 +72,7 @@ class Expectations {
   std::uint64_t last_turn_ = 0;
   Uses by_turn_;  // In order of `until` too, on either side of kFirstTurnOfStep0.
   std::unordered_map<ExpertKey, std::set<std::uint64_t>> by_key_;
+  std::map<std::uint64_t, ExpertKey> first_uses_;  // Of each of by_key_: next() is asked after every message.
   struct Advised {
     std::uint32_t step = 0;
     std::map<ExpertKey, std::uint64_t> turns;

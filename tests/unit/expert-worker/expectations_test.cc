@@ -2,6 +2,9 @@
 
 #include <gtest/gtest.h>
 
+#include <map>
+#include <random>
+
 namespace sida::worker {
 namespace {
 
@@ -70,6 +73,40 @@ TEST(Expectations, NextIsTheFirstThatIsNotThere) {
   EXPECT_EQ(expected.next(slots), kFirst);
   expected.demand(kFirst, 1);  // Its dispatch has it read.
   EXPECT_EQ(expected.next(slots), kSecond);
+}
+
+// However uses come and go, the next is the first in order of turns.
+TEST(Expectations, NextIsInOrderOfTurnsWhateverEndedMeanwhile) {
+  std::mt19937_64 random(1);
+  const auto pick = [&](std::uint64_t below) { return random() % below; };
+  Expectations expected(40, seconds(2));
+  SlotTable slots(4);
+  for (std::int32_t expert = 0; expert < 4; ++expert) slots.begin_load({LayerId{0}, ExpertId{expert}});
+  TimePoint now{};
+  for (int turn = 0; turn < 3000; ++turn) {
+    now += std::chrono::milliseconds(pick(60));
+    const ExpertKey key{LayerId{0}, ExpertId{static_cast<std::int32_t>(pick(12))}};
+    const Adviser adviser{transport::PeerId{1}, SequenceId{pick(6)}};
+    const auto step = static_cast<std::uint32_t>(pick(3));
+    if (pick(4) > 0) expect(expected, adviser, key, 1, now, step);
+    if (pick(4) == 0) {
+      expected.demand(key, 1);
+      expected.serve(key);
+    }
+    if (pick(10) == 0) expected.forget(adviser);
+    if (pick(20) == 0) expected.give_up(key);
+    expected.expire(now);
+    std::map<std::uint64_t, ExpertKey> in_order;
+    for (std::int32_t expert = 0; expert < 12; ++expert) {
+      const ExpertKey each{LayerId{0}, ExpertId{expert}};
+      if (const auto first = expected.turn(each)) in_order.emplace(*first, each);
+    }
+    std::optional<ExpertKey> next;
+    for (std::size_t sooner = 0; const auto& [first, each] : in_order) {
+      if (!next && sooner++ < slots.slots() && slots.state(each) == Residence::kAbsent) next = each;
+    }
+    ASSERT_EQ(expected.next(slots), next) << "turn " << turn;
+  }
 }
 
 TEST(Expectations, HaveNoNextBehindMoreThanThereAreSlots) {
