@@ -13,6 +13,8 @@ NO_README = ("tests/unit", "tests/golden/cases", "tests/fuzz/corpus", ".ci")
 
 
 def tracked():
+    if not shutil.which("git"):
+        raise unittest.SkipTest("git is not installed")
     listed = subprocess.run(["git", "-C", SOURCE, "ls-files", "-z"], capture_output=True, text=True)
     if listed.returncode != 0:
         raise unittest.SkipTest("not a git checkout")
