@@ -26,8 +26,13 @@ std::optional<std::string> name_between(std::string_view path, std::string_view 
 }
 
 // The content type keeps other sites' pages in a browser on this machine from posting here.
+// What changes the cluster is for programs on this host. A page in the operator's browser could reach the loopback
+// address too, under a name that it made point there; browsers mark what pages send.
 std::optional<Reply> refuse_post(const HttpRequest& request) {
   if (request.method != "POST") return method_refusal(request.method, "POST");
+  if (!request.origin.empty()) {
+    return error_reply({403, "forbidden", "pages in a browser may not change the cluster; use curl", ""});
+  }
   if (request.content_type != "application/json") {
     return error_reply({415, "unsupported_media_type", "send the header Content-Type: application/json", ""});
   }

@@ -69,6 +69,7 @@ HttpRequest plain_request(http::request<http::string_body>&& request) {
   plain.content_type = std::move(type);
   plain.trace_parent = std::string(request["traceparent"]);
   plain.id = std::string(request["x-request-id"]);
+  plain.origin = std::string(request[http::field::origin]);
   plain.body = std::move(request.body());
   return plain;
 }

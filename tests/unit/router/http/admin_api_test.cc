@@ -78,6 +78,13 @@ TEST_F(AdminApiTest, AnOperatorDrainsAWorker) {
   EXPECT_EQ(get("/workers//drain").status, 404U);
 }
 
+TEST_F(AdminApiTest, APageInABrowserChangesNothing) {
+  HttpRequest request{"POST", "/workers/worker-0/drain", "application/json", "", ""};
+  request.origin = "http://rebound.example";
+  EXPECT_EQ(api_.answer(request).status, 403U);
+  EXPECT_EQ(engine_.drained, "");
+}
+
 TEST_F(AdminApiTest, OtherPathsAndMethodsAreRefused) {
   EXPECT_EQ(get("/v1/completions").status, 404U);
   EXPECT_EQ(get("/status", "POST").status, 405U);
