@@ -1,19 +1,14 @@
 // The `sida` command: a verb, then its flags.
 #include <array>
 #include <cstdio>
-#include <string_view>
+#include <string>
 
 #include "cli/error_line.h"
+#include "cli/verb_table.h"
 #include "cli/verbs.h"
 
 namespace sida::cli {
 namespace {
-
-struct Verb {
-  std::string_view name;
-  int (*run)(const Arguments&);
-  std::string_view summary;
-};
 
 constexpr std::array kVerbs{
     Verb{"serve", serve, "run a whole cluster on this host"},
@@ -30,26 +25,14 @@ constexpr std::array kVerbs{
     Verb{"version", version, "show version, kernels and devices"},
 };
 
-void print_help() {
-  std::puts("Serves Mixture-of-Experts models that are larger than the memory at hand.\n\nUsage: sida VERB [FLAGS]\n");
-  for (const Verb& verb : kVerbs) {
-    std::printf("  %-12s %s\n", verb.name.data(), verb.summary.data());
-  }
-  std::puts("\nsida VERB --help tells more.");
-}
-
-int run(const Arguments& words) {
-  const std::string_view wanted = words.empty() ? "--help" : std::string_view(words.front());
-  if (wanted == "--help" || wanted == "-h" || wanted == "help") {
-    print_help();
-    return words.empty() ? 2 : 0;
-  }
-  for (const Verb& verb : kVerbs) {
-    if (wanted == verb.name || (wanted == "--version" && verb.name == "version")) {
-      return verb.run(Arguments(words.begin() + 1, words.end()));
-    }
-  }
-  return report({ErrorCode::kInvalidArgument, "unknown verb '" + words.front() + "'; sida --help lists them"});
+int run(Arguments words) {
+  if (!words.empty() && words.front() == "--version") words.front() = "version";
+  return run_verb(
+      words, kVerbs,
+      "Serves Mixture-of-Experts models that are larger than the memory at hand.\n\nUsage: sida VERB [FLAGS]\n",
+      "\nsida VERB --help tells more.", [](const std::string& word) {
+        return report({ErrorCode::kInvalidArgument, "unknown verb '" + word + "'; sida --help lists them"});
+      });
 }
 
 }  // namespace

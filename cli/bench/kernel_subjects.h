@@ -36,7 +36,6 @@ struct Subject {
 struct SubjectOptions {
   std::vector<std::string> cpu_kernels;  // Of compute::cpu_kernels(); the first also computes whole experts.
   DType dtype = DType::kFloat32;         // kFloat32 or kBFloat16.
-  std::int64_t rows = 1;
   int threads = 1;
   std::size_t weight_bytes = 0;  // That the copies of an expert fill, of each library; at least one copy.
 };
