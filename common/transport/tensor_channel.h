@@ -1,6 +1,7 @@
 // The tensor channel seam: envelopes with rows, between one router's trunk thread and one worker.
-// Negotiated in Hello and Welcome. Implementations: ZeroMQ frames and in-process; shared memory and NCCL fit behind it.
-// Threads and waiting: as control_link.h.
+// Negotiated in Hello and Welcome. Implementations: ZeroMQ frames, shared memory and in-process; NCCL fits behind it.
+// Threads and waiting: as control_link.h. A client has no thread of its own to look for its server: while there is none
+// its descriptor becomes readable now and then, and receive() looks.
 #pragma once
 
 #include <memory>

@@ -10,7 +10,8 @@
 
 namespace sida::transport {
 
-// Endpoints: "ipc:///run/sida/worker-0.sock" (socket file 0600, at most 107 characters), "tcp://127.0.0.1:*".
+// Endpoints: "ipc:///run/sida/worker-0.sock" (socket file 0600, at most 107 characters), "tcp://127.0.0.1:*"; of tensor
+// channels also "shm:///run/sida/worker-0.sock-rows", the same kind of path, through shared memory.
 // Addresses off loopback are refused (kInvalidArgument) until links are encrypted. A client may connect before its
 // server exists. A path or port that another live process serves is refused (kIo); what a dead one left behind is
 // replaced. Links may outlive their Transport. Destroying the last of them waits up to 100 ms for messages not yet on
@@ -32,6 +33,8 @@ struct Limits {
 };
 
 std::unique_ptr<Transport> make_zeromq_transport(const Limits& limits);
+// Between processes of one host: tensor channels at "shm://" endpoints through shared memory, all else over ZeroMQ.
+std::unique_ptr<Transport> make_host_transport(const Limits& limits);
 // All links made by one in-process transport see each other, by endpoint name "inproc://NAME"; across threads.
 std::unique_ptr<Transport> make_in_process_transport(const Limits& limits);
 

@@ -1,17 +1,18 @@
 #include "common/transport/zeromq/endpoint.h"
 
 #include <arpa/inet.h>
-#include <sys/un.h>
 
 #include <charconv>
 #include <string_view>
+#include <utility>
+
+#include "common/transport/unixsocket/socket_path.h"
 
 namespace sida::transport::zeromq {
 namespace {
 
 constexpr std::string_view kIpcScheme = "ipc://";
 constexpr std::string_view kTcpScheme = "tcp://";
-constexpr std::size_t kPathMax = sizeof(sockaddr_un::sun_path) - 1;
 
 tl::unexpected<Error> refuse(const std::string& endpoint, const std::string& why) {
   return fail(ErrorCode::kInvalidArgument, "endpoint " + endpoint + ": " + why);
@@ -30,13 +31,9 @@ bool is_port(std::string_view text) {
 }
 
 Result<Endpoint> parse_ipc(const std::string& text) {
-  std::string path = text.substr(kIpcScheme.size());
-  if (path.empty() || path.front() != '/') return refuse(text, "the path of a socket must be absolute");
-  if (path.size() > kPathMax) {
-    return refuse(text, "the path has " + std::to_string(path.size()) + " characters, a Unix socket's at most " +
-                            std::to_string(kPathMax) + ": choose a shorter directory");
-  }
-  return IpcEndpoint{std::move(path)};
+  auto path = socket_path(text, kIpcScheme);
+  if (!path) return tl::unexpected(std::move(path).error());
+  return IpcEndpoint{std::move(*path)};
 }
 
 Result<Endpoint> parse_tcp(const std::string& text, Use use) {

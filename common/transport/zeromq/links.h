@@ -6,7 +6,7 @@
 #include <utility>
 
 #include "common/transport/parts.h"
-#include "common/transport/zeromq/ipc_listener.h"
+#include "common/transport/unixsocket/ipc_listener.h"
 #include "common/transport/zeromq/peer_table.h"
 #include "common/transport/zeromq/socket.h"
 

@@ -1,4 +1,5 @@
-// The combinations that the conformance suite runs over: two kinds of links on three transports.
+// The combinations that the conformance suite runs over: two kinds of links on three transports, and rows through
+// shared memory.
 #pragma once
 
 #include <gtest/gtest.h>
@@ -74,6 +75,13 @@ struct OverTcp {
   }
 };
 
+struct OverSharedMemory {
+  static auto make(const Limits& limits) { return make_host_transport(limits); }
+  std::string listen() const { return "shm://" + (directory.path() / "server.sock").string(); }
+  std::string listen_at_known_place() const { return listen(); }
+  test::TemporaryDirectory directory;
+};
+
 struct InProcess {
   static auto make(const Limits& limits) { return make_in_process_transport(limits); }
   static std::string listen() { return "inproc://server"; }
@@ -88,7 +96,8 @@ struct Combination {
 
 using Combinations = testing::Types<Combination<ControlKind, OverIpc>, Combination<ControlKind, OverTcp>,
                                     Combination<ControlKind, InProcess>, Combination<TensorKind, OverIpc>,
-                                    Combination<TensorKind, OverTcp>, Combination<TensorKind, InProcess>>;
+                                    Combination<TensorKind, OverTcp>, Combination<TensorKind, InProcess>,
+                                    Combination<TensorKind, OverSharedMemory>>;
 
 struct CombinationName {
   template <typename C>
@@ -96,6 +105,7 @@ struct CombinationName {
     const std::string kind = std::is_same_v<typename C::Kind, ControlKind> ? "Control" : "Tensor";
     if (std::is_same_v<typename C::Over, OverIpc>) return kind + "OverIpc";
     if (std::is_same_v<typename C::Over, OverTcp>) return kind + "OverTcp";
+    if (std::is_same_v<typename C::Over, OverSharedMemory>) return kind + "OverSharedMemory";
     return kind + "InProcess";
   }
 };
@@ -111,6 +121,20 @@ auto receive_from(Link& link) {
   while (!received && steady_now() < until) {
     const int descriptor = link.wake_descriptor();
     wait_readable({&descriptor, 1}, until);
+    received = link.receive();
+  }
+  return received;
+}
+
+// The same, in the life of another link's agent: that one is received from whenever it asks for it.
+template <typename Link, typename Other>
+auto receive_while_driving(Link& link, Other& other) {
+  const TimePoint until = steady_now() + kPatience;
+  auto received = link.receive();
+  while (!received && steady_now() < until) {
+    EXPECT_FALSE(other.receive().has_value());
+    const int descriptors[] = {link.wake_descriptor(), other.wake_descriptor()};
+    wait_readable(descriptors, until);
     received = link.receive();
   }
   return received;

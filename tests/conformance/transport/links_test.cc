@@ -212,7 +212,7 @@ TYPED_TEST(Link, QueuesForAServerThatIsNotThereYetUpToTheBound) {
   EXPECT_EQ(accepted, this->kQueueMessagesMax);
   auto server = this->serve(endpoint);
   for (int i = 0; i < accepted; ++i) {
-    const auto received = receive_from(*server);
+    const auto received = receive_while_driving(*server, *client);
     ASSERT_TRUE(received.has_value());
     ASSERT_EQ(this->text(received->message), std::to_string(i));
   }

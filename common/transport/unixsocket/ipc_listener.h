@@ -1,12 +1,12 @@
-// A listening Unix socket that nobody else can be robbed of: made here rather than by ZeroMQ, whose bind silently takes
-// over any path.
+// A listening Unix socket that nobody else can be robbed of: a library's bind, as ZeroMQ's, silently takes over any
+// path.
 #pragma once
 
 #include <string>
 
 #include "common/base/result.h"
 
-namespace sida::transport::zeromq {
+namespace sida::transport {
 
 // Owns the path: the socket file (0600 from its first moment on) and a lock file beside it, "<path>.lock", that says a
 // live process serves it. A socket file whose server is dead is replaced. Both files are removed at the end.
@@ -32,4 +32,4 @@ class IpcListener {
   bool owns_socket_file_ = false;
 };
 
-}  // namespace sida::transport::zeromq
+}  // namespace sida::transport

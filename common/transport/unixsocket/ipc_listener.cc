@@ -1,4 +1,4 @@
-#include "common/transport/zeromq/ipc_listener.h"
+#include "common/transport/unixsocket/ipc_listener.h"
 
 #include <fcntl.h>
 #include <sys/file.h>
@@ -11,7 +11,9 @@
 #include <cstring>
 #include <utility>
 
-namespace sida::transport::zeromq {
+#include "common/transport/unixsocket/socket_path.h"
+
+namespace sida::transport {
 namespace {
 
 constexpr int kBacklog = 128;
@@ -31,14 +33,9 @@ tl::unexpected<Error> refuse_errno(const std::string& path, const std::string& w
 sockaddr_un address_of(const std::string& path) {
   sockaddr_un address{};
   address.sun_family = AF_UNIX;
-  SIDA_CHECK(path.size() < sizeof address.sun_path);  // parse_endpoint() has checked it.
+  SIDA_CHECK(path.size() < sizeof address.sun_path);  // socket_path() has checked it.
   std::memcpy(address.sun_path, path.c_str(), path.size() + 1);
   return address;
-}
-
-int connect_to(int descriptor, const std::string& path) {
-  const sockaddr_un address = address_of(path);
-  return connect(descriptor, reinterpret_cast<const sockaddr*>(&address), sizeof address);
 }
 
 // Whether something answers at the path that does not know of our locks.
@@ -126,4 +123,4 @@ int IpcListener::release_descriptor() {
   return std::exchange(listening_, -1);
 }
 
-}  // namespace sida::transport::zeromq
+}  // namespace sida::transport
