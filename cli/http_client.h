@@ -2,6 +2,7 @@
 #pragma once
 
 #include <chrono>
+#include <functional>
 #include <nlohmann/json.hpp>
 #include <string>
 
@@ -31,6 +32,12 @@ Result<HttpAnswer> http_call(const Url& url, const std::string& path, const nloh
 // The same, with answers above 299 turned into the error that they carry.
 Result<nlohmann::json> http_ask(const Url& url, const std::string& path, const nlohmann::json& body,
                                 std::chrono::milliseconds timeout);
+
+// The same, asked with `stream`: on_event(data) is called with the data of each server-sent event as it comes, "[DONE]"
+// excluded.
+Result<void> http_stream(const Url& url, const std::string& path, const nlohmann::json& body,
+                         std::chrono::milliseconds timeout,
+                         const std::function<void(const nlohmann::json& data)>& on_event);
 
 // What an answer's OpenAI-style error object says.
 Error error_of(const HttpAnswer& answer);

@@ -10,6 +10,7 @@ namespace {
 
 constexpr std::chrono::minutes kStartPatience{30};  // A model of 29 GB comes from a slow disk in a quarter of that.
 constexpr std::string_view kReady = "ready: ";
+constexpr std::string_view kDashboard = " dashboard ";
 
 }  // namespace
 
@@ -27,6 +28,10 @@ std::vector<std::string> serve_arguments(const ClusterOptions& o) {
                                      std::to_string(o.admin_port),
                                      "--expert-memory",
                                      std::to_string(o.expert_memory_bytes),
+                                     "--eviction",
+                                     o.eviction,
+                                     "--prefetch",
+                                     o.prefetch,
                                      "--predictor",
                                      o.predictor,
                                      "--dtype",
@@ -74,8 +79,10 @@ Result<std::unique_ptr<PrivateCluster>> PrivateCluster::start(ClusterOptions opt
   options.admin_port = 0;
   std::error_code ignored;
   const auto self = std::filesystem::read_symlink("/proc/self/exe", ignored);
+  // Not always this very program: sida-bench, which lies beside it, measures clusters too.
+  const auto program = self.parent_path() / "sida";
   // SIGTERM, so that an orphaned `serve` still ends its own children in order.
-  auto process = ChildProcess::start(self.string(), serve_arguments(options), SIGTERM);
+  auto process = ChildProcess::start(program.string(), serve_arguments(options), SIGTERM);
   if (!process) {
     return tl::unexpected<Error>(std::move(process).error());
   }
@@ -94,6 +101,21 @@ PrivateCluster::~PrivateCluster() {
   }
 }
 
+Result<void> PrivateCluster::take_addresses(const std::string& told) {
+  const std::size_t between = told.find(kDashboard);
+  auto url = parse_url(told.substr(0, between));
+  auto admin = parse_url(between == std::string::npos ? "" : told.substr(between + kDashboard.size()));
+  if (!url) {
+    return tl::unexpected<Error>(std::move(url).error());
+  }
+  if (!admin) {
+    return tl::unexpected<Error>(std::move(admin).error());
+  }
+  url_ = *std::move(url);
+  admin_url_ = *std::move(admin);
+  return {};
+}
+
 Result<void> PrivateCluster::wait_until_ready() {
   const TimePoint deadline = steady_now() + kStartPatience;
   Error error{ErrorCode::kInternal, "the cluster ended before it was ready; sida serve shows why"};
@@ -104,11 +126,7 @@ Result<void> PrivateCluster::wait_until_ready() {
       break;
     }
     if (line->starts_with(kReady)) {
-      auto url = parse_url(line->substr(kReady.size(), line->find(' ', kReady.size()) - kReady.size()));
-      if (!url) {
-        return tl::unexpected<Error>(std::move(url).error());
-      }
-      url_ = *std::move(url);
+      SIDA_TRY(take_addresses(line->substr(kReady.size())));
       drain_ = std::thread([this] {
         while (process_.read_line(std::chrono::hours(24))) {
         }

@@ -11,7 +11,7 @@
 
 namespace sida::cli {
 
-// `sida serve` as a child on free ports. The destructor ends it and waits.
+// `sida serve`, of the program beside this one, as a child on free ports. The destructor ends it and waits.
 class PrivateCluster {
  public:
   // Blocks until requests are served: seconds to minutes, by the model's size. The error is the one that `sida serve`
@@ -24,12 +24,18 @@ class PrivateCluster {
   PrivateCluster& operator=(const PrivateCluster&) = delete;
 
   [[nodiscard]] const Url& url() const { return url_; }
+  [[nodiscard]] const Url& admin_url() const { return admin_url_; }
+  // Of `sida serve`, whose children are the cluster.
+  [[nodiscard]] pid_t pid() const { return process_.pid(); }
 
  private:
   Result<void> wait_until_ready();
+  // From "URL dashboard URL", what `sida serve` says when it is ready.
+  Result<void> take_addresses(const std::string& told);
 
   ChildProcess process_;
   Url url_;
+  Url admin_url_;
   std::thread drain_;  // Keeps the pipe from filling up; what comes after "ready" is of no interest.
 };
 

@@ -9,6 +9,7 @@ namespace sida::bench {
 using Arguments = std::vector<std::string>;
 
 int kernel(const Arguments& arguments);
+int offload(const Arguments& arguments);
 int transport(const Arguments& arguments);
 
 }  // namespace sida::bench

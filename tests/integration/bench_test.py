@@ -10,6 +10,7 @@ import unittest
 from cluster import PROGRAMS
 from serve import run
 
+DEMO = pathlib.Path(__file__).resolve().parents[2] / "models" / "demo"
 LIBRARIES = {"at::linear", "onednn", "at::linear expert", "onednn expert"}
 
 
@@ -90,6 +91,83 @@ class Transport(unittest.TestCase):
                          len(self.report["points"]))
 
 
+class Offload(unittest.TestCase):
+    """The demo model in a quarter of its memory."""
+
+    POLICIES = ("resident", "demand", "lru", "table")
+
+    @classmethod
+    def setUpClass(cls):
+        if not (DEMO / "model.safetensors").exists():
+            raise unittest.SkipTest("models/demo is not there")
+        with tempfile.TemporaryDirectory() as folder:
+            out = pathlib.Path(folder) / "offload.json"
+            cls.done = run("bench", "offload", "--model", DEMO, "--policies", ",".join(cls.POLICIES), "--budgets", "25",
+                           "--texts", "short", "--rounds", "1", "--requests", "3", "--warm-up", "1", "--max-new-tokens", "4",
+                           "--memory", "64MiB", "--disk", "16MiB", "--json", out)
+            assert cls.done.returncode == 0, cls.done.stderr
+            cls.report = json.loads(out.read_text())
+
+    def points(self, phase):
+        return {point["policy"]: point for point in self.report["points"] if point["phase"] == phase}
+
+    def test_every_policy_and_phase_is_there_once(self):
+        found = sorted((point["policy"], point["phase"], point["text"], point["model"]) for point in self.report["points"])
+        self.assertEqual(found, sorted((policy, phase, "short", "demo") for policy in self.POLICIES
+                                       for phase in ("encode", "decode")))
+
+    def test_what_others_rely_on_is_there(self):
+        for limit in ("disk_gb_per_s", "memory_gb_per_s"):
+            self.assertGreater(self.report["limits"][limit], 0)
+        for point in self.report["points"]:
+            for key in ("budget_share", "throughput", "bytes_read", "hits", "misses", "late", "wasted", "peak_bytes"):
+                self.assertGreaterEqual(point[key], 0, key)
+            latency = point["latency_ms"]
+            self.assertGreater(latency["p50"], 0)
+            self.assertLessEqual(latency["p50"], latency["p95"])
+            self.assertLessEqual(latency["p95"], latency["p99"])
+
+    def test_every_request_is_counted(self):
+        for point in self.points("encode").values():
+            self.assertEqual(point["items"], 3)
+        for point in self.points("decode").values():
+            self.assertEqual(point["items"], 3 * 3)
+
+    def test_all_policies_need_the_same_experts(self):
+        for phase in ("encode", "decode"):
+            # Not always to the last one: rows of a worker that a busy machine holds up are sent again.
+            needed = [point["hits"] + point["misses"] for point in self.points(phase).values()]
+            self.assertLess(max(needed), 1.2 * min(needed))
+
+    def test_only_what_is_not_resident_is_read(self):
+        for point in self.points("encode").values():
+            if point["policy"] == "resident":
+                self.assertEqual((point["misses"], point["bytes_read"], point["bytes_waited"]), (0, 0, 0))
+            else:
+                self.assertGreater(point["bytes_waited"], 0)
+                self.assertGreaterEqual(point["bytes_read"], point["bytes_waited"])
+
+    def test_more_memory_waits_for_less(self):
+        points = self.points("encode")
+        self.assertLessEqual(points["lru"]["misses"], points["demand"]["misses"])
+        self.assertEqual(points["lru"]["budget_share"], 0.25)
+
+    def test_budgets_are_kept(self):
+        points, expert_bytes = self.points("encode"), self.report["model"]["experts_bytes"]
+        self.assertGreater(points["resident"]["peak_bytes"], expert_bytes)
+        # Without the experts that do not fit, and what the processes take besides experts is the same in both.
+        self.assertLess(points["lru"]["peak_bytes"], points["resident"]["peak_bytes"])
+
+    def test_memory_saved_is_of_the_encoders_experts(self):
+        (memory,) = self.report["memory"]
+        self.assertAlmostEqual(memory["saved_percent"], 100 * (1 - memory["experts"] / memory["experts_of"]), delta=0.01)
+        self.assertGreater(memory["saved_percent"], 0)
+
+    def test_markdown_tells_every_point(self):
+        lines = [line for line in self.done.stdout.splitlines() if line.startswith(tuple(f"| {p} |" for p in self.POLICIES))]
+        self.assertEqual(len(lines), len(self.report["points"]))
+
+
 class Refusals(unittest.TestCase):
     def expect(self, code, words, message):
         done = run("bench", *words)
@@ -104,6 +182,15 @@ class Refusals(unittest.TestCase):
 
     def test_rows_out_of_range(self):
         self.expect(2, ["kernel", "--rows", "0"], "rows must be from 1 to 4096")
+
+    def test_a_policy_that_is_none(self):
+        self.expect(2, ["offload", "--model", DEMO, "--policies", "mru"], "'mru' is no policy")
+
+    def test_a_budget_out_of_range(self):
+        self.expect(2, ["offload", "--model", DEMO, "--budgets", "0"], "budgets must be from 1 to 100")
+
+    def test_a_kind_of_text_that_is_not_there(self):
+        self.expect(2, ["offload", "--model", DEMO, "--texts", "poem"], "task 'poem'")
 
     def test_a_file_that_cannot_be_written(self):
         self.expect(1, ["kernel", "--rows", "1", "--rounds", "1", "--memory", "1MiB", "--weights", "1MiB", "--dtype", "fp32",
