@@ -80,7 +80,7 @@ Result<std::unique_ptr<ExpertWorker>> ExpertWorker::start(const WorkerConfig& co
                           .experts_per_layer = static_cast<std::int32_t>(geometry.num_experts)};
   auto store_file = open_store(model);
   if (!store_file) return tl::unexpected(std::move(store_file).error());
-  const std::size_t staging = ExpertLoader::staging_bytes(model, *store_file ? &**store_file : nullptr);
+  const std::size_t staging = ExpertLoader::staging_bytes(model, *dtype, *store_file ? &**store_file : nullptr);
   auto plan = plan_memory(config.expert_memory_bytes,
                           available_memory_bytes() / static_cast<std::uint64_t>(config.workers_on_host), staging,
                           shape.slot_bytes(), identity.experts_total());

@@ -91,25 +91,23 @@ void WorkerCore::cancel_load(SlotId slot, Loading& load, WorkerActions& actions)
   actions.emplace_back(CancelLoad{slot});
 }
 
-// Only while no dispatch waits for a read to begin; reads that it ordered are ahead of these in any case. Advice keeps
-// one read waiting behind the one in progress, so that the disk does not wait for this core. A share that fits stays:
-// neither advice nor anything else that is only expected takes its slots, and what foreign demand took of it comes back
-// once that demand is over. Of a share that does not fit the slots are a cache, in which advice is as good as anything.
+// Advice has only the time in which the disk has nothing else to read, and one read at a time: what is begun and then
+// overtaken by demands would hold a slot that is empty, of which what was evicted could have made use. A share that
+// fits stays: neither advice nor anything else that is only expected takes its slots, and what foreign demand took of
+// it comes back once that demand is over. Of a share that does not fit the slots are a cache, in which advice is as
+// good as anything.
 void WorkerCore::load_expected(TimePoint now, WorkerActions& actions) {
-  if (draining_ || demand_waits_) return;
-  auto ahead = static_cast<std::size_t>(
-      std::ranges::count_if(loading_, [](const auto& entry) { return !entry.second.demanded; }));
-  // What was advised and is demanded by now counts too: it would be read first in any case.
-  const std::size_t reads_max = limits_.loads_in_flight_max + limits_.prefetches_in_flight_max;
-  for (; admission_.admits() && ahead < limits_.prefetches_in_flight_max && loading_.size() < reads_max; ++ahead) {
+  if (draining_ || demand_waits_ || !loading_.empty()) return;
+  if (admission_.admits()) {
     const auto key = expected_.next(slots_);
-    // Without a slot for it there is none for what is needed later.
-    if (!key || !begin_load(*key, Need::kAdvice, actions)) break;
-    ++counters_.prefetches;
-    admission_.begun();
+    if (key && begin_load(*key, Need::kAdvice, actions)) {
+      ++counters_.prefetches;
+      admission_.begun();
+      return;
+    }
   }
   const bool room = slots_.used() < slots_.slots() || (foreign_ > 0 && now >= foreign_until_);
-  if (!loading_.empty() || !room) return;
+  if (!room) return;
   if (const auto key = share_.next_own(slots_)) begin_load(*key, Need::kShare, actions);
 }
 

@@ -50,6 +50,35 @@ TEST_F(ExpertLoaderTest, ALoadMayPauseForAnother) {
   EXPECT_FALSE(same(SlotId{1}, SlotId{2}));
 }
 
+TEST(ExpertLoader, ReadsLargeMatricesInBandsThatMakeUpTheWhole) {
+  const test::TemporaryDirectory directory;
+  model::Blueprint blueprint = test::tiny_blueprint();
+  blueprint.config.d_model = 512;
+  blueprint.config.d_ff = 1100;  // 2.1 MiB a matrix, and the last band is smaller.
+  test::write_model(directory.path() / "model", blueprint);
+  const auto model = model::ModelDirectory::open(directory.path() / "model").value();
+  for (const DType dtype : {DType::kFloat32, DType::kBFloat16}) {
+    auto memory = SlotMemory::reserve({512, 1100, dtype}, 1);
+    ASSERT_TRUE(memory);
+    ExpertLoader loader(model, *memory);
+    EXPECT_GT(loader.pieces(), 2U);
+    const ExpertKey key{LayerId{1}, ExpertId{2}};
+    ExpertLoad load = loader.begin(key, SlotId{0});
+    for (std::size_t piece = 1; piece < loader.pieces(); ++piece) ASSERT_EQ(loader.step(load), Result<bool>(false));
+    ASSERT_EQ(loader.step(load), Result<bool>(true));
+
+    const model::ExpertTensors tensors = model.expert(key);
+    for (const auto& [tensor, slot] :
+         {std::pair(tensors.wi, memory->wi(SlotId{0})), std::pair(tensors.wo, memory->wo(SlotId{0}))}) {
+      const auto stored = model.weights().read_bytes(*tensor);
+      ASSERT_TRUE(stored);
+      std::vector<std::byte> packed(slot.size());
+      pack(stored->data(), tensor->dtype, tensor->shape[0], tensor->shape[1], dtype, packed);
+      EXPECT_TRUE(std::ranges::equal(packed, slot)) << tensor->name;
+    }
+  }
+}
+
 TEST_F(ExpertLoaderTest, AStoreGivesTheBytesOfTheModelThatItWasMadeFrom) {
   test::write_store(directory_.path() / "model", directory_.path() / "store");
   const auto stored = model::ModelDirectory::open(directory_.path() / "store").value();

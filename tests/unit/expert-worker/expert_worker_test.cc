@@ -186,7 +186,8 @@ TEST(ExpertWorker, GivesTheSameBitsWithMemoryForTwoExperts) {
   auto model = model::ModelDirectory::open(model_path("base"));
   ASSERT_TRUE(model);
   const ExpertShape shape{model->config().d_model, model->config().d_ff, DType::kFloat32};
-  check_against_backend("base", DType::kFloat32, 2 * shape.slot_bytes() + ExpertLoader::staging_bytes(*model));
+  check_against_backend("base", DType::kFloat32,
+                        2 * shape.slot_bytes() + ExpertLoader::staging_bytes(*model, DType::kFloat32));
 }
 
 TEST(ExpertWorker, GivesTheBitsOfTheBackendInBf16) {

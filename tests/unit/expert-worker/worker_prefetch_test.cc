@@ -81,20 +81,22 @@ TEST_F(WorkerCoreTest, ReadsWhatIsDemandedBeforeWhatIsExpected) {
   EXPECT_EQ(demanded[0].key, (ExpertKey{kLayer, ExpertId{0}}));
 }
 
-TEST_F(WorkerCoreTest, KeepsOneReadOfAdviceWaitingBehindTheOneInProgress) {
-  begin(8, {.prefetches_in_flight_max = 2});
-  const auto loads = all<LoadExpert>(
-      core->control_message(kControl, proto::Prefetch{{}, 0, {item(1, 1), item(1, 2), item(1, 3)}}, now));
-  ASSERT_THAT(loads, SizeIs(2));
+TEST_F(WorkerCoreTest, ReadsAheadOneAfterAnother) {
+  begin(8);
+  const auto loads =
+      all<LoadExpert>(core->control_message(kControl, proto::Prefetch{{}, 0, {item(1, 1), item(1, 2)}}, now));
+  ASSERT_THAT(loads, SizeIs(1));
   EXPECT_FALSE(loads[0].demanded);
   EXPECT_THAT(all<LoadExpert>(loaded(loads[0])), SizeIs(1));
 }
 
-TEST_F(WorkerCoreTest, HasABoundedNumberOfReadsUnderWayWhenAllAdviceIsDemanded) {
-  begin(8, {.loads_in_flight_max = 1, .prefetches_in_flight_max = 1});
-  core->control_message(kControl, proto::Prefetch{{}, 0, {item(0, 1), item(0, 2), item(0, 3)}}, now);
-  EXPECT_THAT(all<LoadExpert>(send(dispatch({{ExpertId{1}, 1}}))), SizeIs(1)) << "the next of the advice";
-  EXPECT_THAT(all<LoadExpert>(send(dispatch({{ExpertId{2}, 1}}))), IsEmpty()) << "two are under way";
+TEST_F(WorkerCoreTest, BeginsNoReadOfAdviceWhileADemandedOneIsUnderWay) {
+  begin(8);
+  core->control_message(kControl, proto::Prefetch{{}, 0, {item(0, 1), item(0, 2)}}, now);
+  EXPECT_THAT(all<LoadExpert>(send(dispatch({{ExpertId{1}, 1}}))), IsEmpty()) << "the first of the advice is demanded";
+  const auto demanded = all<LoadExpert>(send(dispatch({{ExpertId{5}, 1}})));
+  ASSERT_THAT(demanded, SizeIs(1));
+  EXPECT_TRUE(demanded[0].demanded);
 }
 
 TEST_F(WorkerCoreTest, CountsAReadOfAdviceThatFailsAsOneInVain) {
