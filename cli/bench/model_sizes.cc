@@ -42,7 +42,7 @@ Result<OffloadModel> sizes_of(const model::ModelDirectory& model, const store::S
   sizes.decoder_trunk_bytes = static_cast<std::uint64_t>(
       element * (trunk_weights(config, model.geometry().decoder, 6) + config.vocab_size * config.d_model));
   sizes.memory_bytes_min = static_cast<std::uint64_t>(workers) *
-                           (2 * shape.slot_bytes() + worker::ExpertLoader::staging_bytes(model, store));
+                           (2 * shape.slot_bytes() + worker::ExpertLoader::staging_bytes(model, shape.dtype, store));
   return sizes;
 }
 
