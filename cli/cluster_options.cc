@@ -79,4 +79,12 @@ void describe_cluster(config::Schema& schema, ClusterOptions& o, bool model_requ
   });
 }
 
+void describe_access(config::Schema& schema, ClusterOptions& o) {
+  schema.texts("api-key", o.api_keys, "key that every request but a look at its health must carry; repeatable")
+      .placeholder("KEY")
+      .secret();
+  schema.text("api-key-file", o.api_key_file, "file with such keys, one a line, which ps does not show")
+      .placeholder("FILE");
+}
+
 }  // namespace sida::cli

@@ -35,12 +35,18 @@ struct ClusterOptions {
   std::int64_t worker_threads = 0;                   // Compute threads of each worker. 0: the other half, shared.
   std::chrono::milliseconds shutdown_grace{10'000};  // For open requests to end.
   std::string log_level = "info";
+  // Of `serve` alone; a cluster that another verb starts for itself has no keys.
+  std::vector<std::string> api_keys;
+  std::string api_key_file;
 };
 
 // `model_required`: false for verbs that may use a running cluster instead. `with_predictor`: false for a verb that has
 // a
 // --predictor of its own.
 void describe_cluster(config::Schema& schema, ClusterOptions& options, bool model_required, bool with_predictor = true);
+
+// Who may use the API of a cluster that stays.
+void describe_access(config::Schema& schema, ClusterOptions& options);
 
 // The flags of routing by the hash table, which `serve` and the router have in common.
 std::vector<std::string> routing_arguments(const ClusterOptions& options);

@@ -80,6 +80,9 @@ ProcessPlan router_plan(const ClusterOptions& o, const ClusterPlace& place) {
                     o.log_level};
   const auto routing = routing_arguments(o);
   plan.arguments.insert(plan.arguments.end(), routing.begin(), routing.end());
+  if (!place.api_key_file.empty()) {
+    plan.arguments.insert(plan.arguments.end(), {"--api-key-file", place.api_key_file});
+  }
   if (!o.served_model_name.empty()) {
     plan.arguments.insert(plan.arguments.end(), {"--served-model-name", o.served_model_name});
   }

@@ -25,6 +25,7 @@ struct ClusterPlace {
   std::uint16_t port = 0;               // Both chosen and free.
   std::uint16_t admin_port = 0;
   unsigned cores = 1;
+  std::string api_key_file;  // For the router; empty: no keys.
 };
 
 // Workers and predictor first, the router last.

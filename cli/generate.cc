@@ -11,7 +11,7 @@ namespace {
 
 struct GenerateOptions {
   ClusterOptions cluster;
-  std::string url;
+  RunningCluster running;
   std::string prompt;
   std::vector<std::int32_t> input_ids;
   std::int64_t max_new_tokens = 32;
@@ -43,7 +43,7 @@ config::Schema describe(GenerateOptions& o) {
   schema.toggle("show-experts", o.show_experts, "tell which experts and workers served the tokens");
   schema.toggle("json", o.json, "print one JSON object");
   schema.duration("timeout", o.timeout, "longest wait for the answer");
-  describe_target(schema, o.url, o.cluster);
+  describe_target(schema, o.running, o.cluster);
   schema.rule([&o, &prompt](std::vector<std::string>& problems) {
     if ((prompt.source() == config::Source::kDefault) == o.input_ids.empty()) {
       problems.emplace_back("give either --prompt TEXT or --input-ids 1,2,3");
@@ -80,7 +80,7 @@ nlohmann::json request_body(const GenerateOptions& o) {
 }
 
 Result<void> run(const GenerateOptions& options) {
-  auto target = Target::open(options.url, options.cluster);
+  auto target = Target::open(options.running, options.cluster);
   if (!target) {
     return tl::unexpected<Error>(std::move(target).error());
   }

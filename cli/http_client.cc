@@ -35,6 +35,9 @@ http::request<http::string_body> request_of(const Exchange& exchange) {
   http::request<http::string_body> request(post ? http::verb::post : http::verb::get, exchange.path, 11);
   request.set(http::field::host, exchange.url.host);
   request.set(http::field::user_agent, "sida");
+  if (!exchange.url.api_key.empty()) {
+    request.set(http::field::authorization, "Bearer " + exchange.url.api_key);
+  }
   if (post) {
     request.set(http::field::content_type, "application/json");
     request.body() = exchange.body.dump(-1, ' ', false, nlohmann::json::error_handler_t::replace);

@@ -13,6 +13,7 @@ namespace sida::cli {
 struct Url {
   std::string host;
   std::string port;
+  std::string api_key;  // Sent along; empty: none. No part of the text of an address.
   bool operator==(const Url&) const = default;
 };
 

@@ -58,11 +58,12 @@ std::vector<std::string> serve_arguments(const ClusterOptions& o) {
   return arguments;
 }
 
-void describe_target(config::Schema& schema, std::string& url, ClusterOptions& options) {
-  schema.text("url", url, "a running router, as http://127.0.0.1:8000").placeholder("URL");
+void describe_target(config::Schema& schema, RunningCluster& running, ClusterOptions& options) {
+  schema.text("url", running.url, "a running router, as http://127.0.0.1:8000").placeholder("URL");
+  schema.text("api-key", running.api_key, "key that it wants").placeholder("KEY").secret();
   describe_cluster(schema, options, /*model_required=*/false);
   const config::Option* model = schema.find("model");
-  schema.rule([&url, &options, model](std::vector<std::string>& problems) {
+  schema.rule([&url = running.url, &options, model](std::vector<std::string>& problems) {
     if (url.empty() && options.model.empty()) {
       problems.emplace_back("give --model DIR to start a cluster for this, or --url of a running one");
     }
@@ -140,14 +141,15 @@ Result<void> PrivateCluster::wait_until_ready() {
   return tl::unexpected<Error>(std::move(error));
 }
 
-Result<Target> Target::open(const std::string& url, const ClusterOptions& options) {
+Result<Target> Target::open(const RunningCluster& running, const ClusterOptions& options) {
   Target target;
-  if (!url.empty()) {
-    auto parsed = parse_url(url);
+  if (!running.url.empty()) {
+    auto parsed = parse_url(running.url);
     if (!parsed) {
       return tl::unexpected<Error>(std::move(parsed).error());
     }
     target.url_ = *std::move(parsed);
+    target.url_.api_key = running.api_key;
     return target;
   }
   if (options.model.empty()) {

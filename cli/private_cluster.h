@@ -39,10 +39,17 @@ class PrivateCluster {
   std::thread drain_;  // Keeps the pipe from filling up; what comes after "ready" is of no interest.
 };
 
-// The router that a verb talks to: `url` if given, else a private cluster of `options`, which must then name a model.
+// A cluster that runs already.
+struct RunningCluster {
+  std::string url;      // Of its API; empty: there is none.
+  std::string api_key;  // Sent to it; empty: none.
+};
+
+// The router that a verb talks to: the running one if given, else a private cluster of `options`, which must then name
+// a model.
 class Target {
  public:
-  static Result<Target> open(const std::string& url, const ClusterOptions& options);
+  static Result<Target> open(const RunningCluster& running, const ClusterOptions& options);
   [[nodiscard]] const Url& url() const { return url_; }
 
  private:
@@ -50,9 +57,9 @@ class Target {
   std::unique_ptr<PrivateCluster> cluster_;
 };
 
-// Adds --url and the options of a cluster, with the rule that one of --url and --model says where to ask. Both must
-// outlive the schema.
-void describe_target(config::Schema& schema, std::string& url, ClusterOptions& options);
+// Adds --url, --api-key and the options of a cluster, with the rule that one of --url and --model says where to ask.
+// Both must outlive the schema.
+void describe_target(config::Schema& schema, RunningCluster& running, ClusterOptions& options);
 
 // The flags of `sida serve` that give these options.
 std::vector<std::string> serve_arguments(const ClusterOptions& options);

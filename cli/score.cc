@@ -13,7 +13,7 @@ namespace {
 
 struct ScoreOptions {
   ClusterOptions cluster;
-  std::string url;
+  RunningCluster running;
   std::string prompt;
   std::string target;
   std::vector<std::int32_t> input_ids;
@@ -32,7 +32,7 @@ config::Schema describe(ScoreOptions& o) {
   schema.text("file", o.file, "JSON lines of prompt or input_ids, and target or target_ids").placeholder("F.jsonl");
   schema.toggle("json", o.json, "print one JSON object");
   schema.duration("timeout", o.timeout, "longest wait for one answer");
-  describe_target(schema, o.url, o.cluster);
+  describe_target(schema, o.running, o.cluster);
   schema.rule([&o, &prompt, &target](std::vector<std::string>& problems) {
     const bool has_prompt = prompt.source() != config::Source::kDefault;
     const bool has_target = target.source() != config::Source::kDefault;
@@ -111,7 +111,7 @@ Result<void> run(const ScoreOptions& options) {
   if (!bodies) {
     return tl::unexpected<Error>(std::move(bodies).error());
   }
-  auto target = Target::open(options.url, options.cluster);
+  auto target = Target::open(options.running, options.cluster);
   if (!target) {
     return tl::unexpected<Error>(std::move(target).error());
   }

@@ -3,6 +3,7 @@
 
 #include <algorithm>
 #include <cstdio>
+#include <fstream>
 #include <thread>
 
 #include "cli/cluster_plan.h"
@@ -96,6 +97,34 @@ std::string predictor_directory(const ClusterOptions& options) {
   return fs::is_directory(beside, ignored) ? beside.string() : "";
 }
 
+// All keys in a file that only this user can read, since everybody on the host can see a process's arguments. Empty
+// when there are none.
+Result<std::string> write_key_file(const ClusterOptions& options, const fs::path& folder) {
+  if (options.api_keys.empty()) {
+    std::error_code ignored;
+    return options.api_key_file.empty() ? "" : fs::absolute(options.api_key_file, ignored).string();
+  }
+  const std::string path = (folder / "api-keys").string();
+  std::ofstream file(path);  // The folder is closed to others.
+  for (const std::string& key : options.api_keys) {
+    file << key << '\n';
+  }
+  if (!options.api_key_file.empty()) {
+    std::ifstream given(options.api_key_file);
+    if (!given) {
+      return fail(ErrorCode::kIo, "--api-key-file: " + options.api_key_file + " cannot be read");
+    }
+    for (std::string line; std::getline(given, line);) {
+      file << line << '\n';
+    }
+  }
+  file.close();
+  if (!file) {
+    return fail(ErrorCode::kIo, path + " cannot be written");
+  }
+  return path;
+}
+
 Result<void> run_cluster(const ClusterOptions& options) {
   SIDA_TRY(check_directories(options));
   const auto port = ClaimedPort::claim(options.host, static_cast<std::uint16_t>(options.port));
@@ -111,12 +140,17 @@ Result<void> run_cluster(const ClusterOptions& options) {
     return tl::unexpected<Error>(std::move(directory).error());
   }
   std::error_code ignored;
+  auto key_file = write_key_file(options, directory->path());
+  if (!key_file) {
+    return tl::unexpected<Error>(std::move(key_file).error());
+  }
   const ClusterPlace place{fs::read_symlink("/proc/self/exe", ignored).parent_path(),
                            directory->path(),
                            predictor_directory(options),
                            port->number(),
                            admin_port->number(),
-                           std::max(1U, std::thread::hardware_concurrency())};
+                           std::max(1U, std::thread::hardware_concurrency()),
+                           *std::move(key_file)};
   ReadyWatch watch(options.host, port->number(), admin_port->number());
   SupervisorHooks hooks;
   hooks.line = [](const std::string& process, const std::string& line) {
@@ -143,6 +177,7 @@ int serve(const Arguments& arguments) {
       "Runs a whole cluster on this host: expert-workers, a predictor and a router, as child\n"
       "processes. Starts again what dies. On SIGINT or SIGTERM open requests are answered, then all of it ends.");
   describe_cluster(schema, options, /*model_required=*/true);
+  describe_access(schema, options);
   schema.example("sida serve --model models/demo");
   schema.example("sida serve --model switch-base-64 --workers 4 --expert-memory 4GiB --dtype bf16");
   if (const auto exit_code = config::configure(schema, arguments)) {

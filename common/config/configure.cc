@@ -80,6 +80,10 @@ std::string yaml_scalar(const std::string& value) {
   return text + "'";
 }
 
+std::string shown(const Option& option, const std::string& value) {
+  return yaml_scalar(option.is_secret() && !value.empty() ? "(hidden)" : value);
+}
+
 std::string markdown_cell(const std::string& text) {
   std::string cell;
   for (const char c : text) {
@@ -120,10 +124,10 @@ std::string config_text(const Schema& schema) {
       continue;
     }
     const bool list = option->shape() == Option::Shape::kList;
-    std::string value = list ? "" : yaml_scalar(option->values().front());
+    std::string value = list ? "" : shown(*option, option->values().front());
     if (list) {
       for (const std::string& element : option->values()) {
-        value += (value.empty() ? "" : ", ") + yaml_scalar(element);
+        value += (value.empty() ? "" : ", ") + shown(*option, element);
       }
       value = "[" + value + "]";
     }

@@ -77,6 +77,11 @@ Option& Option::zero_means(std::string text) {
   return *this;
 }
 
+Option& Option::secret() {
+  secret_ = true;
+  return *this;
+}
+
 Option& Option::positional() {
   shape_ = Shape::kPositional;
   return *this;

@@ -46,6 +46,7 @@ class Option {
   Option& placeholder(std::string word);  // The word for the value in --help: "DIR", "ENDPOINT".
   Option& required();                     // Reported as missing when no layer sets it.
   Option& zero_means(std::string text);   // "0 (all that fits)" in help.
+  Option& secret();                       // --print-config hides it.
   Option& positional();                   // Given by position, in order of description; not in file or environment.
 
   [[nodiscard]] const std::string& name() const { return name_; }
@@ -55,6 +56,7 @@ class Option {
   [[nodiscard]] const std::string& zero_text() const { return zero_text_; }
   [[nodiscard]] Shape shape() const { return shape_; }
   [[nodiscard]] bool is_required() const { return required_; }
+  [[nodiscard]] bool is_secret() const { return secret_; }
   [[nodiscard]] Source source() const { return source_; }
   // "SIDA_EXPERT_MEMORY" for "expert-memory".
   [[nodiscard]] std::string variable() const;
@@ -75,6 +77,7 @@ class Option {
   std::string zero_text_;
   Shape shape_ = Shape::kValue;
   bool required_ = false;
+  bool secret_ = false;
   Source source_ = Source::kDefault;
   Parse parse_;
   std::function<std::vector<std::string>()> show_;

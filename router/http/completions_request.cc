@@ -82,6 +82,16 @@ ApiResult<Prompts> read_prompts(const nlohmann::json* field, std::int64_t n, con
   return prompts;
 }
 
+// The prompts as they were given; those of ids decoded.
+std::vector<std::string> texts_of(const std::vector<const nlohmann::json*>& given, const Prompts& prompts,
+                                  const ServedModel& model) {
+  std::vector<std::string> texts;
+  for (std::size_t index = 0; index < given.size(); ++index) {
+    texts.push_back(given[index]->is_string() ? given[index]->get<std::string>() : decode_text(model, prompts[index]));
+  }
+  return texts;
+}
+
 std::vector<std::string> read_stop(JsonFields& fields) {
   const auto* field = fields.any("stop");
   if (field == nullptr) {
@@ -140,10 +150,7 @@ bool read_stream_usage(JsonFields& fields, bool stream) {
 
 // Fields of OpenAI's API that are accepted only with the value that changes nothing.
 void refuse_unsupported(JsonFields& fields) {
-  fields.any("user");
-  if (fields.boolean("echo", false)) {
-    fields.problem(unsupported("echo", "echo is not supported: an encoder-decoder's prompt is no part of its output"));
-  }
+  fields.text("user", "");
   if (fields.any("suffix") != nullptr) {
     fields.problem(unsupported("suffix", "suffix is not supported"));
   }
@@ -204,6 +211,13 @@ ApiResult<CompletionsRequest> parse_completions(const nlohmann::json& body, cons
   request.return_gates = read_return_gates(fields, request.routing);
   request.return_routing |= request.return_gates;
   request.return_token_ids = fields.boolean("return_token_ids", false);
+  const bool echo = fields.boolean("echo", false);
+  if (echo && request.want_logprobs) {
+    fields.problem(unsupported("echo", "echo with logprobs: an encoder gives none for its prompt; use /v1/score"));
+  }
+  if (echo && model.tokenizer == nullptr) {
+    fields.problem({400, "invalid_argument", "echo needs text, and this model has no tokenizer", "echo"});
+  }
   request.stream = fields.boolean("stream", false);
   request.stream_usage = read_stream_usage(fields, request.stream);
   refuse_unsupported(fields);
@@ -217,6 +231,7 @@ ApiResult<CompletionsRequest> parse_completions(const nlohmann::json& body, cons
     return tl::unexpected<ApiError>(prompts.error());
   }
   request.prompts = *std::move(prompts);
+  if (echo) request.echoed = texts_of(*split_prompts(prompt), request.prompts, model);
   // Kilobytes per token: a request with many prompts would hold gigabytes.
   if (request.return_gates &&
       (request.stream || request.prompts.size() * static_cast<std::size_t>(request.choices_per_prompt) > 1)) {
@@ -226,6 +241,10 @@ ApiResult<CompletionsRequest> parse_completions(const nlohmann::json& body, cons
     return tl::unexpected<ApiError>(few_enough.error());
   }
   return request;
+}
+
+std::string echo_of(const CompletionsRequest& request, std::size_t choice) {
+  return request.echoed.empty() ? "" : request.echoed[choice / static_cast<std::size_t>(request.choices_per_prompt)];
 }
 
 std::vector<Job> jobs_of(const CompletionsRequest& request) {

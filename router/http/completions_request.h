@@ -16,6 +16,7 @@ namespace sida::router {
 
 struct CompletionsRequest {
   std::vector<std::vector<std::int32_t>> prompts;  // Token ids, end token included; none empty.
+  std::vector<std::string> echoed;                 // Per prompt, what a choice's text begins with; empty: nothing.
   SamplingParams sampling;                         // seed: of the first choice; each further choice adds one.
   std::int64_t choices_per_prompt = 1;             // `n`.
   std::vector<std::string> stop;                   // Up to 4, none empty.
@@ -27,6 +28,9 @@ struct CompletionsRequest {
   bool stream = false;
   bool stream_usage = false;  // `stream_options.include_usage`.
 };
+
+// What the text of a choice begins with, by its index in the reply.
+std::string echo_of(const CompletionsRequest& request, std::size_t choice);
 
 // Every rule of the endpoint, checked in one pass; the first problem is told, with its field.
 // `random_seed` is used when the client gives no seed.

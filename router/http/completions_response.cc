@@ -38,7 +38,7 @@ nlohmann::json by_worker_json(const RoutingReport& report) {
 nlohmann::json choice_json(std::size_t index, const CompletionsRequest& request, const ServedModel& model,
                            const Choice& choice, const RoutingReport& routing) {
   nlohmann::json json{{"index", index},
-                      {"text", choice.text},
+                      {"text", echo_of(request, index) + choice.text},
                       {"logprobs", request.want_logprobs ? logprobs_json(model, choice.tokens) : nlohmann::json()},
                       {"finish_reason", choice.finish_reason == FinishReason::kStop ? "stop" : "length"}};
   if (request.return_token_ids) {

@@ -2,6 +2,7 @@
 
 #include <algorithm>
 #include <string_view>
+#include <utility>
 
 namespace sida::router {
 namespace {
@@ -26,7 +27,7 @@ std::size_t held_back_bytes(const std::string& text, const std::vector<std::stri
 
 ChoiceStream::ChoiceStream(std::size_t index, const ResponseMeta& meta, const CompletionsRequest& request,
                            const ServedModel& model)
-    : index_(index), meta_(meta), request_(request), model_(model), decoded_(model) {}
+    : index_(index), meta_(meta), request_(request), model_(model), decoded_(model), echo_(echo_of(request, index)) {}
 
 std::optional<nlohmann::json> ChoiceStream::add(const GeneratedToken& token) {
   if (reached_stop_) {
@@ -59,8 +60,11 @@ nlohmann::json ChoiceStream::finish(FinishReason reason, const RoutingReport& ro
 }
 
 nlohmann::json ChoiceStream::chunk(const std::string& text, const std::vector<GeneratedToken>& tokens,
-                                   const nlohmann::json& finish_reason) const {
-  nlohmann::json choice{{"index", index_}, {"text", text}, {"logprobs", nullptr}, {"finish_reason", finish_reason}};
+                                   const nlohmann::json& finish_reason) {
+  nlohmann::json choice{{"index", index_},
+                        {"text", std::exchange(echo_, {}) + text},
+                        {"logprobs", nullptr},
+                        {"finish_reason", finish_reason}};
   if (request_.want_logprobs && !tokens.empty()) {
     choice["logprobs"] = logprobs_json(model_, tokens);
   }

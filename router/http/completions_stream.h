@@ -32,7 +32,7 @@ class ChoiceStream {
 
  private:
   nlohmann::json chunk(const std::string& text, const std::vector<GeneratedToken>& tokens,
-                       const nlohmann::json& finish_reason) const;
+                       const nlohmann::json& finish_reason);
 
   std::size_t index_;
   const ResponseMeta& meta_;
@@ -43,6 +43,7 @@ class ChoiceStream {
   std::string text_;            // The same; ends before the stop string once that came.
   std::size_t sent_bytes_ = 0;  // Of text_.
   bool reached_stop_ = false;
+  std::string echo_;  // Before the first text; empty once it is sent.
 };
 
 // Bytes at the end of `text` that may turn out to be the beginning of a stop string.

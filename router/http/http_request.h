@@ -11,9 +11,10 @@ struct HttpRequest {
   std::string content_type;  // Lower-case, without parameters.
   std::string trace_parent;  // W3C header; empty when absent.
   std::string body;
-  std::string query;   // After the '?'; not decoded.
-  std::string id;      // X-Request-Id; empty when absent.
-  std::string origin;  // Sent by browsers for pages that ask; empty when absent.
+  std::string query;          // After the '?'; not decoded.
+  std::string id;             // X-Request-Id; empty when absent.
+  std::string authorization;  // The header as it came; a secret: for ApiKeys alone.
+  std::string origin;         // Sent by browsers for pages that ask; empty when absent.
 };
 
 }  // namespace sida::router

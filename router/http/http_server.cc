@@ -15,6 +15,7 @@
 #include <set>
 
 #include "router/http/admin_api.h"
+#include "router/http/api_keys.h"
 #include "router/http/connection.h"
 #include "router/http/metrics.h"
 #include "router/http/public_api.h"
@@ -57,6 +58,15 @@ Result<tcp::acceptor> listen_on(net::io_context& context, const std::string& hos
     return fail(ErrorCode::kIo, place + ": " + error.message());
   }
   return acceptor;
+}
+
+void warn_if_open(const HttpOptions& options, const ApiKeys& keys) {
+  error_code error;
+  const auto address = net::ip::make_address(options.host, error);
+  if (!error && !address.is_loopback() && !keys.required()) {
+    spdlog::warn("everybody who reaches the port may use it host={} advice=\"give --api-key or --api-key-file\"",
+                 options.host);
+  }
 }
 
 // One listening port and its connections.
@@ -172,10 +182,10 @@ class Port {
 
 class BeastServer : public HttpServer {
  public:
-  BeastServer(HttpOptions options, ServedModel model, Engine& engine)
+  BeastServer(HttpOptions options, ApiKeys keys, ServedModel model, Engine& engine)
       : options_(std::move(options)),
         admin_api_(engine, model.name, probe_),
-        api_(engine, std::move(model), options_.limits, probe_) {}
+        api_(engine, std::move(model), options_.limits, std::move(keys), probe_) {}
 
   Result<void> bind_ports() {
     auto acceptor = listen_on(context_, options_.host, options_.port);
@@ -268,7 +278,12 @@ class BeastServer : public HttpServer {
 }  // namespace
 
 Result<std::unique_ptr<HttpServer>> HttpServer::listen(HttpOptions options, ServedModel model, Engine& engine) {
-  auto server = std::make_unique<BeastServer>(std::move(options), std::move(model), engine);
+  auto keys = ApiKeys::load(options.api_keys, options.api_key_file);
+  if (!keys) {
+    return tl::unexpected<Error>(std::move(keys).error());
+  }
+  warn_if_open(options, *keys);
+  auto server = std::make_unique<BeastServer>(std::move(options), *std::move(keys), std::move(model), engine);
   SIDA_TRY(server->bind_ports());
   server->remember_ports();
   return Result<std::unique_ptr<HttpServer>>(std::move(server));

@@ -15,7 +15,8 @@ namespace sida::router {
 // stops the engine after run() returned and before it destroys the server.
 class HttpServer {
  public:
-  // Binds both ports. Errors: kIo ("port 8000 of 127.0.0.1 is in use ..."), kInvalidArgument (no such address).
+  // Binds both ports. Errors: kIo ("port 8000 of 127.0.0.1 is in use ..."), kInvalidArgument (no such address),
+  // and those of ApiKeys::load.
   static Result<std::unique_ptr<HttpServer>> listen(HttpOptions options, ServedModel model, Engine& engine);
 
   virtual ~HttpServer() = default;

@@ -35,6 +35,7 @@ std::int64_t unix_seconds() {
 HttpRequest without_body(const HttpRequest& request) {
   HttpRequest copy = request;
   copy.body.clear();
+  copy.authorization.clear();
   return copy;
 }
 
@@ -53,10 +54,11 @@ Reply reply_of(const ApiResult<T>& result) {
 
 }  // namespace
 
-PublicApi::PublicApi(Engine& engine, ServedModel model, HttpLimits limits, HttpProbe& probe)
+PublicApi::PublicApi(Engine& engine, ServedModel model, HttpLimits limits, ApiKeys keys, HttpProbe& probe)
     : engine_(engine),
       model_(std::move(model)),
       limits_(limits),
+      keys_(std::move(keys)),
       probe_(probe),
       seed_base_(random_id()),
       started_(unix_seconds()) {}
@@ -91,6 +93,10 @@ void PublicApi::answered(const HttpRequest& request, const std::string& outcome,
 }
 
 net::awaitable<Answer> PublicApi::route(const HttpRequest& request, ClientWatch& client) {
+  // First of all, so that no path is forgotten and a stranger learns of none.
+  if (auto refused = refuse_stranger(keys_, request)) {
+    co_return Answer{*std::move(refused), {}};
+  }
   if (auto refused = refuse_route(request)) {
     co_return Answer{*std::move(refused), {}};
   }
@@ -108,8 +114,8 @@ net::awaitable<Answer> PublicApi::route(const HttpRequest& request, ClientWatch&
     answer.reply = health();
   } else if (request.path == "/version") {
     answer.reply = json_reply({{"version", version()}});
-  } else if (request.path == "/v1/models") {
-    answer.reply = models();
+  } else if (request.path.starts_with("/v1/models")) {
+    answer.reply = models(named_in(request));
   } else if (request.path == "/openapi.json") {
     answer.reply.body = openapi_text();
   } else {
@@ -257,11 +263,11 @@ Reply PublicApi::health() const {
   return health_reply(status);
 }
 
-Reply PublicApi::models() const {
-  return json_reply(
-      {{"object", "list"},
-       {"data", nlohmann::json::array(
-                    {{{"id", model_.name}, {"object", "model"}, {"created", started_}, {"owned_by", "sida"}}})}});
+Reply PublicApi::models(const std::string& wanted) const {
+  if (const auto known = check_model(model_, wanted); !known) return error_reply(known.error());
+  const nlohmann::json served{{"id", model_.name}, {"object", "model"}, {"created", started_}, {"owned_by", "sida"}};
+  if (!wanted.empty()) return json_reply(served);
+  return json_reply({{"object", "list"}, {"data", nlohmann::json::array({served})}});
 }
 
 void PublicApi::prepare(Job& job, const HttpRequest& request) {

@@ -7,6 +7,7 @@
 #include <vector>
 
 #include "router/core/request.h"
+#include "router/http/api_keys.h"
 #include "router/http/awaitable.h"
 #include "router/http/client_watch.h"
 #include "router/http/completions_request.h"
@@ -24,7 +25,7 @@ namespace sida::router {
 // Used on the HTTP thread only. Engine and probe must outlive it.
 class PublicApi {
  public:
-  PublicApi(Engine& engine, ServedModel model, HttpLimits limits, HttpProbe& probe);
+  PublicApi(Engine& engine, ServedModel model, HttpLimits limits, ApiKeys keys, HttpProbe& probe);
 
   // Answers every request; never fails.
   boost::asio::awaitable<Answer> handle(HttpRequest request, ClientWatch& client);
@@ -44,7 +45,7 @@ class PublicApi {
   std::string event_data(Streaming& streaming, const JobEvent& event, std::string& outcome);
   [[nodiscard]] Reply translate(const HttpRequest& request) const;  // /tokenize and /detokenize.
   boost::asio::awaitable<Reply> score(const HttpRequest& request, ClientWatch& client);
-  [[nodiscard]] Reply models() const;
+  [[nodiscard]] Reply models(const std::string& wanted) const;  // One by its name; empty: the list.
   // Counts and logs it.
   void answered(const HttpRequest& request, const std::string& outcome, TimePoint begun);
   [[nodiscard]] Reply health() const;
@@ -54,6 +55,7 @@ class PublicApi {
   Engine& engine_;
   ServedModel model_;
   HttpLimits limits_;
+  ApiKeys keys_;
   HttpProbe& probe_;
   std::uint64_t seed_base_;     // Random per process, so that ids and default seeds differ between routers and runs.
   std::uint64_t requests_ = 0;  // Jobs.

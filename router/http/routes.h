@@ -13,13 +13,16 @@ namespace sida::router {
 
 struct Route {
   std::string_view method;
-  std::string_view path;
+  std::string_view path;  // May end with a name in braces, which stands for whatever a client names.
 };
 
 std::span<const Route> public_routes();
 
 // What is wrong with path, method or content type; nothing: the request has a handler.
 std::optional<Reply> refuse_route(const HttpRequest& request);
+
+// The name at the end of a path such as /v1/models/NAME, %XX decoded; empty when the route has none.
+std::string named_in(const HttpRequest& request);
 
 // The path for logs and metrics: one of ours or "other", never a client's text.
 std::string endpoint_label(const HttpRequest& request);

@@ -81,7 +81,7 @@ class Cluster:
     """`with Cluster(model, workers=2) as cluster: cluster.complete([3, 4, 1])`."""
 
     def __init__(self, model, workers=2, predictor=None, worker_flags=(), router_flags=(), predictor_command=None,
-                 predictors=1, worker_models=None):
+                 predictors=1, worker_models=None, api_key=None):
         self.model = str(model)
         self.folder = pathlib.Path(tempfile.mkdtemp(prefix="sida-"))
         self.worker_count = workers
@@ -90,6 +90,7 @@ class Cluster:
         self.predictor_command = predictor_command  # Another program: from its endpoint to its command line.
         self.worker_flags = list(worker_flags)
         self.router_flags = list(router_flags)
+        self.api_key = api_key
         self.workers = []
         self.predictor_count = predictors if predictor or predictor_command else 0
         self.predictors = []
@@ -122,6 +123,8 @@ class Cluster:
                 str(self.predictor_directory), "--name", name]
             self.predictors.append(Process(name, command))
             router += ["--predictor-endpoint", self.endpoint(name)]
+        if self.api_key:
+            router += ["--api-key", self.api_key]
         self.router = Process("router", router + self.router_flags)
         ports = self.router.wait_for_line(r"ready port=(\d+) admin_port=(\d+)")
         self.port, self.admin_port = int(ports[1]), int(ports[2])
@@ -154,7 +157,10 @@ class Cluster:
         connection = http.client.HTTPConnection("127.0.0.1", port, timeout=ANSWER_TIMEOUT_S)
         try:
             payload = None if body is None else json.dumps(body)
-            connection.request(method, path, payload, {"Content-Type": "application/json"} if payload else {})
+            headers = {"Content-Type": "application/json"} if payload else {}
+            if self.api_key:
+                headers["Authorization"] = f"Bearer {self.api_key}"
+            connection.request(method, path, payload, headers)
             response = connection.getresponse()
             return response.status, response.read().decode()
         finally:

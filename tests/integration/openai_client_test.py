@@ -36,6 +36,7 @@ class OpenAiClient(unittest.TestCase):
 
     def test_it_lists_the_model(self):
         self.assertEqual([model.id for model in self.client.models.list()], ["demo"])
+        self.assertEqual(self.client.models.retrieve("demo").id, "demo")
 
     def test_it_streams_the_same_text(self):
         whole = self.complete(max_tokens=12)
@@ -79,6 +80,12 @@ class OpenAiClient(unittest.TestCase):
         self.assertEqual(samples[0], samples[1])
         self.assertNotEqual(samples[0], samples[2])
 
+    def test_echo_puts_the_prompt_before_the_answer(self):
+        plain = self.complete(max_tokens=4).choices[0].text
+        self.assertEqual(self.complete(max_tokens=4, echo=True).choices[0].text, PROMPT + plain)
+        streamed = self.complete(max_tokens=4, echo=True, stream=True)
+        self.assertEqual("".join(chunk.choices[0].text for chunk in streamed), PROMPT + plain)
+
     def test_extensions_come_through(self):
         answer = self.complete(extra_body={"routing": "predicted", "return_routing": True})
         self.assertEqual(answer.choices[0].routing["mode"], "predicted")
@@ -91,7 +98,7 @@ class OpenAiClient(unittest.TestCase):
             self.complete(max_tokens=-1)
         self.assertEqual((wrong.exception.code, wrong.exception.param), ("invalid_argument", "max_tokens"))
         with self.assertRaises(openai.BadRequestError) as unsupported:
-            self.complete(echo=True)
+            self.complete(suffix="x")
         self.assertEqual(unsupported.exception.code, "unsupported")
         with self.assertRaises(openai.NotFoundError):
             self.client.chat.completions.create(model="demo", messages=[{"role": "user", "content": "hello"}])
@@ -109,6 +116,24 @@ class OpenAiClientOfAFailingCluster(unittest.TestCase):
             self.assertEqual(failed.exception.status_code, 503)
             self.assertEqual(failed.exception.response.headers["retry-after"], "1")
             client.close()
+
+
+@unittest.skipUnless(openai, "the Python package openai is not installed")
+class OpenAiClientOfALockedCluster(unittest.TestCase):
+    def test_a_key_opens_it_and_a_wrong_one_is_an_authentication_error(self):
+        with Cluster(DEMO, workers=1, api_key="sesame") as cluster:
+            def client(key):
+                made = openai.OpenAI(base_url=f"http://127.0.0.1:{cluster.port}/v1", api_key=key, max_retries=0)
+                self.addCleanup(made.close)
+                return made
+
+            self.assertTrue(client("sesame").completions.create(model="demo", prompt=PROMPT, max_tokens=4).choices)
+            for ask in (lambda c: c.completions.create(model="demo", prompt=PROMPT, max_tokens=4),
+                        lambda c: c.completions.create(model="demo", prompt=PROMPT, max_tokens=4, stream=True),
+                        lambda c: c.models.list()):
+                with self.assertRaises(openai.AuthenticationError) as refused:
+                    ask(client("wrong"))
+                self.assertEqual((refused.exception.status_code, refused.exception.code), (401, "invalid_api_key"))
 
 
 if __name__ == "__main__":

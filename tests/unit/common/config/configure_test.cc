@@ -166,5 +166,14 @@ TEST_F(Configure, TheReferenceTableNamesFlagVariableAndDefault) {
   EXPECT_THAT(markdown(schema_), HasSubstr("| `--threads N` | `SIDA_THREADS` | 2 | compute threads |"));
 }
 
+TEST(ConfigurationOption, ASecretIsNotPrinted) {
+  std::vector<std::string> keys{"sesame"};
+  std::string empty;
+  Schema schema("sida-test", "Tests.");
+  schema.texts("key", keys, "keys").secret();
+  schema.text("other", empty, "another").secret();
+  EXPECT_EQ(config_text(schema), "key: ['(hidden)']  # default\nother: ''  # default\n");
+}
+
 }  // namespace
 }  // namespace sida::config

@@ -92,8 +92,8 @@ TEST_F(Completions, ValuesOutOfRangeAreRefusedByName) {
 }
 
 TEST_F(Completions, WhatIsNotServedYetSaysSoByCode) {
-  for (const auto& [field, value] : {std::pair{"echo", json(true)}, std::pair{"suffix", json("x")},
-                                     std::pair{"presence_penalty", json(1)}, std::pair{"best_of", json(2)}}) {
+  for (const auto& [field, value] :
+       {std::pair{"suffix", json("x")}, std::pair{"presence_penalty", json(1)}, std::pair{"best_of", json(2)}}) {
     const auto parsed = parse({{"prompt", "a"}, {field, value}});
     ASSERT_FALSE(parsed) << field;
     EXPECT_EQ(parsed.error().code, "unsupported") << field;
@@ -125,6 +125,16 @@ TEST_F(Completions, FieldsThatChangeNothingAreAccepted) {
                      {"logit_bias", json::object()},
                      {"user", "someone"},
                      {"routing", "exact"}}));
+}
+
+TEST_F(Completions, EchoIsTextAndHasNoLogprobs) {
+  const auto parsed = parse({{"prompt", {"ab", "c"}}, {"n", 2}, {"echo", true}});
+  ASSERT_TRUE(parsed) << parsed.error().message;
+  EXPECT_EQ(echo_of(*parsed, 1), "ab");
+  EXPECT_EQ(echo_of(*parsed, 2), "c");
+  EXPECT_EQ(echo_of(*parse({{"prompt", {97, 98, 1}}, {"echo", true}}), 0), "ab");
+  EXPECT_EQ(echo_of(*parse({{"prompt", "ab"}}), 0), "");
+  EXPECT_EQ(refused_field({{"prompt", "a"}, {"echo", true}, {"logprobs", 1}}), "echo");
 }
 
 TEST_F(Completions, AnotherModelIsNotFound) {

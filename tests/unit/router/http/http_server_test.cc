@@ -87,6 +87,30 @@ TEST_F(HttpServerTest, ServesTheSmallEndpoints) {
   EXPECT_TRUE(body_of(ask("GET /version?x=1 HTTP/1.1\r\nHost: x\r\n\r\n")).contains("version"));
 }
 
+TEST_F(HttpServerTest, TellsOfAModelByItsName) {
+  for (const char* name : {"demo", "d%65mo"}) {
+    const json model = body_of(ask("GET /v1/models/" + std::string(name) + " HTTP/1.1\r\nHost: x\r\n\r\n"));
+    EXPECT_EQ(model["id"], "demo");
+    EXPECT_EQ(model["object"], "model");
+  }
+  for (const char* name : {"other", "demo/", "%00", "%", "%zz"}) {
+    const json answer = body_of(ask("GET /v1/models/" + std::string(name) + " HTTP/1.1\r\nHost: x\r\n\r\n"));
+    EXPECT_EQ(answer["error"]["code"], "model_not_found") << name;
+  }
+  EXPECT_EQ(body_of(ask("GET /v1/models/ HTTP/1.1\r\nHost: x\r\n\r\n"))["error"]["code"], "route_not_found");
+}
+
+TEST_F(HttpServerTest, EchoesThePromptBeforeTheAnswer) {
+  EXPECT_EQ(
+      body_of(ask(post("/v1/completions", R"({"prompt":"ab","max_tokens":1,"echo":true})")))["choices"][0]["text"],
+      "ab<10>");
+  RawClient client(server_->port());
+  client.send(post("/v1/completions", R"({"prompt":"ab","max_tokens":2,"echo":true,"stream":true})"));
+  const std::string text = client.read_until("[DONE]");
+  EXPECT_THAT(text, HasSubstr(R"("text":"ab<10>")"));
+  EXPECT_THAT(text, HasSubstr(R"("text":"<11>")"));
+}
+
 TEST_F(HttpServerTest, KeepsAConnectionForFurtherRequests) {
   start();
   RawClient client(server_->port());
@@ -241,7 +265,8 @@ TEST_F(HttpServerTest, ASlowHeaderOrBodyIsCutOff) {
   options_.limits.body_timeout = std::chrono::milliseconds(50);
   start();
   EXPECT_TRUE(RawClient(server_->port()).send("GET /health HT").read_end());
-  EXPECT_TRUE(RawClient(server_->port()).send("POST /tokenize HTTP/1.1\r\nContent-Length: 9\r\n\r\n{").read_end());
+  EXPECT_TRUE(
+      RawClient(server_->port()).send("POST /tokenize HTTP/1.1\r\nHost: x\r\nContent-Length: 9\r\n\r\n{").read_end());
 }
 
 TEST_F(HttpServerTest, AClientThatDoesNotReadIsCutOff) {
