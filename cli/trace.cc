@@ -4,6 +4,7 @@
 #include <memory>
 
 #include "cli/private_cluster.h"
+#include "cli/trace_header.h"
 #include "cli/trace_run.h"
 #include "cli/verbs.h"
 #include "common/config/configure.h"
@@ -56,18 +57,6 @@ config::Schema describe(TraceOptions& o) {
   return schema;
 }
 
-Result<trace::TraceHeader> header_of(const model::ModelDirectory& model) {
-  auto tokenizer = tokenizer::fingerprint(model.path());
-  if (!tokenizer) return tl::unexpected(std::move(tokenizer).error());
-  return trace::TraceHeader{.model = model.fingerprint(),
-                            .tokenizer = *tokenizer,
-                            .num_experts = static_cast<std::int32_t>(model.config().num_experts),
-                            .encoder_layers = model.geometry().encoder_moe_layers,
-                            .decoder_layers = model.geometry().decoder_moe_layers,
-                            .vocab_size = static_cast<std::int32_t>(model.config().vocab_size),
-                            .decoder_start_token = model.config().decoder_start_token_id};
-}
-
 Result<TraceInput> input_of(const TraceOptions& o, const model::ModelDirectory& model) {
   auto tokenizer = tokenizer::load_tokenizer(model.path());
   if (!tokenizer && tokenizer.error().code != ErrorCode::kNotFound) return tl::unexpected(tokenizer.error());
@@ -104,7 +93,7 @@ void print_done(const TraceOptions& o, const TraceTotals& totals, std::size_t to
 Result<bool> run(const TraceOptions& options) {
   auto model = model::ModelDirectory::open(options.cluster.model);
   if (!model) return tl::unexpected(std::move(model).error());
-  const auto header = header_of(*model);
+  const auto header = trace_header_of(*model);
   if (!header) return tl::unexpected(header.error());
   auto input = input_of(options, *model);
   if (!input) return tl::unexpected(std::move(input).error());

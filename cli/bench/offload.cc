@@ -9,11 +9,12 @@
 #include "cli/bench/json_file.h"
 #include "cli/bench/memory_bandwidth.h"
 #include "cli/bench/model_sizes.h"
+#include "cli/bench/offload_chart.h"
 #include "cli/bench/offload_plan.h"
+#include "cli/bench/offload_record.h"
 #include "cli/bench/offload_report.h"
 #include "cli/bench/offload_texts.h"
 #include "cli/bench/offload_visit.h"
-#include "cli/private_cluster.h"
 #include "cli/progress.h"
 #include "cli/run_directory.h"
 #include "common/config/configure.h"
@@ -27,13 +28,14 @@ struct OffloadOptions {
   cli::ClusterOptions cluster;
   TextOptions texts;
   std::string text_kinds = "short,pair,long";
-  std::string policies = "resident,demand,fifo,lru,table";
+  std::string policies = "resident,demand,fifo,lru,table,oracle";
   std::vector<std::int32_t> budgets{5, 10, 20, 40, 60, 100};
   VisitOptions visit;
   std::int64_t rounds = 3;
   std::uint64_t memory_bytes = std::uint64_t{1} << 30U;
   std::uint64_t disk_bytes = std::uint64_t{256} << 20U;
   std::string json_file;
+  std::string svg_file;
 };
 
 config::Schema describe(OffloadOptions& o) {
@@ -45,7 +47,7 @@ config::Schema describe(OffloadOptions& o) {
   schema.text("model", o.cluster.model, "model directory or expert store").placeholder("DIR").required();
   schema.text("predictor", o.cluster.predictor, "predictor directory of the policy table; none; auto: the model's own")
       .placeholder("DIR|none");
-  schema.text("policies", o.policies, "of resident, demand, fifo, lru, table-alone, table").placeholder("LIST");
+  schema.text("policies", o.policies, "of resident, demand, fifo, lru, table-alone, table, oracle").placeholder("LIST");
   schema.integers("budgets", o.budgets, "--expert-memory as percent of the experts' bytes");
   schema.text("file", o.texts.file, "texts as sida trace takes them; default: built-in short, pair and long ones")
       .placeholder("F.jsonl|F.txt");
@@ -68,6 +70,7 @@ config::Schema describe(OffloadOptions& o) {
   schema.size("memory", o.memory_bytes, "that one pass for the memory's bandwidth reads");
   schema.size("disk", o.disk_bytes, "that each reader of a pass for the disk's bandwidth reads");
   schema.text("json", o.json_file, "write everything as JSON").placeholder("FILE");
+  schema.text("svg", o.svg_file, "draw throughput over budget").placeholder("FILE");
   schema.example("sida bench offload --model models/demo --rounds 1 --json build/offload.json");
   schema.example(
       "sida bench offload --model switch-base-64 --tokenizer models/demo --budgets 25 --policies lru,table --texts "
@@ -114,8 +117,12 @@ std::string predictor_directory(const cli::ClusterOptions& cluster) {
 class Offload {
  public:
   Offload(const OffloadOptions& options, const model::ModelDirectory& model, DiskBandwidth disk,
-          std::vector<TextKind> texts)
-      : options_(options), model_(model), disk_(std::move(disk)), texts_(std::move(texts)) {}
+          std::vector<TextKind> texts, std::filesystem::path oracle)
+      : options_(options),
+        model_(model),
+        disk_(std::move(disk)),
+        texts_(std::move(texts)),
+        oracle_(std::move(oracle)) {}
 
   Result<OffloadRun> run() {
     SIDA_TRY(begin());
@@ -148,17 +155,16 @@ class Offload {
     run_.new_tokens = options_.visit.new_tokens;
     run_.rounds = options_.rounds;
     run_.predictor = predictor_directory(options_.cluster);
-    return note_needs();
+    return record();
   }
 
-  // Of the sources that the first round reads.
-  Result<void> note_needs() {
-    std::fprintf(stderr, "experts that the texts need\n");
-    cli::ClusterOptions cluster = options_.cluster;
-    cluster.predictor = "none";
-    const auto started = cli::PrivateCluster::start(cluster);
-    if (!started) return tl::unexpected(started.error());
-    auto needs = measure_needs((*started)->url(), texts_, answers_per_kind(options_.visit));
+  // Before anything is measured, for the oracle and for what the texts need.
+  Result<void> record() {
+    std::fprintf(stderr, "recording what the gates decide about the texts\n");
+    const auto sources = static_cast<std::size_t>(options_.rounds) * answers_per_kind(options_.visit);
+    auto needs = record_routes(
+        model_, options_.cluster, texts_,
+        {.sources_max = sources, .new_tokens = std::max<std::int64_t>(1, options_.visit.new_tokens)}, oracle_);
     if (!needs) return tl::unexpected(std::move(needs).error());
     run_.needs = std::move(*needs);
     return {};
@@ -197,7 +203,8 @@ class Offload {
   Result<void> visit_one(const Setting& setting, int round, const std::function<void()>& tell) {
     std::fprintf(stderr, "round %d of %lld: %s, %.0f %%\n", round + 1, static_cast<long long>(options_.rounds),
                  setting.policy.c_str(), 100 * setting.share);
-    auto done = visit(setting, round, cluster_of(setting, options_.cluster, ""), texts_, options_.visit, tell);
+    auto done =
+        visit(setting, round, cluster_of(setting, options_.cluster, oracle_.string()), texts_, options_.visit, tell);
     if (!done) return fail_at(setting.policy, std::move(done).error());
     run_.visits.push_back(std::move(*done));
     return {};
@@ -207,6 +214,7 @@ class Offload {
   const model::ModelDirectory& model_;
   DiskBandwidth disk_;
   std::vector<TextKind> texts_;
+  std::filesystem::path oracle_;  // Predictor directory, made by record().
   OffloadRun run_;
   std::uint64_t answers_ = 0;
 };
@@ -220,10 +228,11 @@ Result<void> report(const OffloadOptions& o) {
   if (!texts) return tl::unexpected(std::move(texts).error());
   auto disk = DiskBandwidth::open(*model);
   if (!disk) return tl::unexpected(std::move(disk).error());
-  const auto run = Offload(o, *model, std::move(*disk), std::move(*texts)).run();
+  const auto run = Offload(o, *model, std::move(*disk), std::move(*texts), scratch->path() / "oracle").run();
   if (!run) return tl::unexpected(run.error());
   const nlohmann::json json = offload_json(*run);
   SIDA_TRY(write_json_file(o.json_file, json));
+  SIDA_TRY(write_text_file(o.svg_file, offload_svg(json)));
   std::fputs(offload_markdown(json).c_str(), stdout);
   return {};
 }

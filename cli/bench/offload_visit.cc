@@ -1,7 +1,6 @@
 #include "cli/bench/offload_visit.h"
 
 #include <chrono>
-#include <set>
 #include <thread>
 #include <utility>
 
@@ -148,17 +147,6 @@ Result<void> warm_up(const cli::PrivateCluster& cluster, const std::vector<TextK
   return {};
 }
 
-std::size_t experts_in(const json& choice) {
-  std::set<std::pair<std::size_t, std::int64_t>> experts;
-  const auto layers = choice.value(json::json_pointer("/routing/experts/encoder"), json::array());
-  for (std::size_t layer = 0; layer < layers.size(); ++layer) {
-    for (const json& expert : layers[layer]) {
-      if (expert.is_number_integer() && expert.get<std::int64_t>() >= 0) experts.insert({layer, expert});
-    }
-  }
-  return experts.size();
-}
-
 }  // namespace
 
 std::uint64_t answers_per_kind(const VisitOptions& options) {
@@ -192,25 +180,6 @@ Result<Visit> visit(const Setting& setting, int round, const cli::ClusterOptions
   }
   visit.peak_bytes = memory.stop();
   return visit;
-}
-
-Result<std::vector<Needs>> measure_needs(const cli::Url& url, const std::vector<TextKind>& texts,
-                                         std::size_t sources_max) {
-  std::vector<Needs> all;
-  for (const TextKind& kind : texts) {
-    Needs needs{.text = kind.name, .tokens = {}, .encoder_experts = {}};
-    for (std::size_t index = 0; index < std::min(sources_max, kind.sources.size()); ++index) {
-      json body = question(kind.sources[index], 1);
-      body["return_routing"] = true;
-      const auto answer = cli::http_ask(url, "/v1/completions", body, kAnswerPatience);
-      if (!answer) return tl::unexpected(answer.error());
-      needs.tokens.push_back(static_cast<double>(kind.sources[index].size()));
-      needs.encoder_experts.push_back(
-          static_cast<double>(experts_in(answer->value(json::json_pointer("/choices/0"), json::object()))));
-    }
-    all.push_back(std::move(needs));
-  }
-  return all;
 }
 
 }  // namespace sida::bench

@@ -9,7 +9,6 @@
 #include "cli/bench/offload_samples.h"
 #include "cli/bench/offload_texts.h"
 #include "cli/cluster_options.h"
-#include "cli/http_client.h"
 #include "common/base/result.h"
 
 namespace sida::bench {
@@ -30,9 +29,5 @@ Result<Visit> visit(const Setting& setting, int round, const cli::ClusterOptions
 
 // Answers that one visit takes of each kind of text.
 std::uint64_t answers_per_kind(const VisitOptions& options);
-
-// How many of the encoder's experts each of the first sources of each kind needs, asked of a running cluster.
-Result<std::vector<Needs>> measure_needs(const cli::Url& url, const std::vector<TextKind>& texts,
-                                         std::size_t sources_max);
 
 }  // namespace sida::bench

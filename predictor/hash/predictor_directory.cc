@@ -4,6 +4,7 @@
 
 #include "common/model/read_only_file.h"
 #include "predictor/hash/learned_hash.h"
+#include "predictor/hash/recorded_routes.h"
 #include "predictor/hash/token_id_table.h"
 
 namespace sida::predictor {
@@ -74,7 +75,9 @@ Result<PredictorCard> parse_predictor_card(const std::string& text, const std::f
     return invalid(path, "'k' must be a number from 1 to " + std::to_string(proto::kMaxExpertsPerToken));
   }
   card.k = static_cast<std::int64_t>(*k);
-  card.file = card.kind == kTableKind ? "table.safetensors" : "weights.safetensors";
+  card.file = card.kind == kTableKind      ? "table.safetensors"
+              : card.kind == kRecordedKind ? "routes.trace"
+                                           : "weights.safetensors";
   if (root.contains("file")) {
     const auto* file = find<json::string_t>(root, "file");
     if (file == nullptr || !is_plain_file_name(*file))
@@ -116,9 +119,10 @@ Result<std::unique_ptr<HashFunction>> open_hash_function(const std::filesystem::
   }
   if (card->kind == kLearnedKind) return open_learned(directory, *card, model);
   if (card->kind == kPredefinedKind) return open_predefined(path, model);
+  if (card->kind == kRecordedKind) return open_recorded_routes(directory / card->file, model);
   if (card->kind != kTableKind) {
     return invalid(path, "unknown kind '" + card->kind + "'; this version knows " + kTableKind + ", " + kLearnedKind +
-                             " and " + kPredefinedKind);
+                             ", " + kPredefinedKind + " and " + kRecordedKind);
   }
   auto table = TokenIdTable::open(directory / card->file, card->k, model);
   if (!table) return tl::unexpected(std::move(table).error());

@@ -44,6 +44,7 @@ Result<PredictorCard> read_predictor_card(const std::filesystem::path& directory
 inline constexpr const char* kTableKind = "token_id_table";
 inline constexpr const char* kLearnedKind = "learned";
 inline constexpr const char* kPredefinedKind = "predefined";  // The tables of a model with hash routing.
+inline constexpr const char* kRecordedKind = "recorded";      // A trace; knows the texts in it, for benchmarks.
 
 // The hash function, whatever its kind. kNotFound, kInvalidModel (damaged, or an unknown kind), kMismatch (made for
 // another model: the command that would train one), each with what to do. Reads the whole directory; blocks on disk.

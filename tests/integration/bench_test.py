@@ -6,6 +6,7 @@ import subprocess
 import sys
 import tempfile
 import unittest
+import xml.etree.ElementTree
 
 from cluster import PROGRAMS
 from serve import run
@@ -94,7 +95,7 @@ class Transport(unittest.TestCase):
 class Offload(unittest.TestCase):
     """The demo model in a quarter of its memory."""
 
-    POLICIES = ("resident", "demand", "lru", "table")
+    POLICIES = ("resident", "demand", "lru", "table", "oracle")
 
     @classmethod
     def setUpClass(cls):
@@ -104,9 +105,10 @@ class Offload(unittest.TestCase):
             out = pathlib.Path(folder) / "offload.json"
             cls.done = run("bench", "offload", "--model", DEMO, "--policies", ",".join(cls.POLICIES), "--budgets", "25",
                            "--texts", "short", "--rounds", "1", "--requests", "3", "--warm-up", "1", "--max-new-tokens", "4",
-                           "--memory", "64MiB", "--disk", "16MiB", "--json", out)
+                           "--memory", "64MiB", "--disk", "16MiB", "--json", out, "--svg", f"{out}.svg")
             assert cls.done.returncode == 0, cls.done.stderr
             cls.report = json.loads(out.read_text())
+            cls.picture = pathlib.Path(f"{out}.svg").read_text()
 
     def points(self, phase):
         return {point["policy"]: point for point in self.report["points"] if point["phase"] == phase}
@@ -162,6 +164,12 @@ class Offload(unittest.TestCase):
         (memory,) = self.report["memory"]
         self.assertAlmostEqual(memory["saved_percent"], 100 * (1 - memory["experts"] / memory["experts_of"]), delta=0.01)
         self.assertGreater(memory["saved_percent"], 0)
+
+    def test_the_picture_is_well_formed_and_has_every_budget(self):
+        root = xml.etree.ElementTree.fromstring(self.picture)
+        dots = root.findall("{http://www.w3.org/2000/svg}circle")
+        budgeted = [point for point in self.report["points"] if point["policy"] in ("lru", "table", "oracle")]
+        self.assertEqual(len(dots), len(budgeted))
 
     def test_markdown_tells_every_point(self):
         lines = [line for line in self.done.stdout.splitlines() if line.startswith(tuple(f"| {p} |" for p in self.POLICIES))]

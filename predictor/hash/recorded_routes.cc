@@ -1,0 +1,60 @@
+#include "predictor/hash/recorded_routes.h"
+
+#include <cmath>
+#include <utility>
+#include <vector>
+
+#include "common/trace/trace_reader.h"
+#include "predictor/hash/oracle.h"
+
+namespace sida::predictor {
+namespace {
+
+RecordedStack stack_of(const std::vector<trace::TracedLayer>& layers, std::size_t top) {
+  RecordedStack stack;
+  for (const trace::TracedLayer& layer : layers) {
+    stack.experts.push_back(layer.served);
+    std::vector<float> confidences;
+    for (std::size_t token = 0; token < layer.served.size(); ++token) {
+      // The gate's probability of its choice, which is the first of those recorded.
+      confidences.push_back(layer.served[token] < 0 ? 0 : std::exp(layer.top_log_probabilities[token * top]));
+    }
+    stack.confidences.push_back(std::move(confidences));
+  }
+  return stack;
+}
+
+Result<void> check_fits(const std::filesystem::path& path, const trace::TraceHeader& header, const ServedModel& model) {
+  const bool fits = header.model == model.fingerprint && header.num_experts == model.num_experts &&
+                    header.encoder_layers == model.geometry.encoder_moe_layers &&
+                    header.decoder_layers == model.geometry.decoder_moe_layers;
+  if (fits) return {};
+  return fail(ErrorCode::kMismatch, path.string() + ": was recorded with another model: sida trace makes one for this");
+}
+
+}  // namespace
+
+Result<std::unique_ptr<HashFunction>> open_recorded_routes(const std::filesystem::path& path,
+                                                           const ServedModel& model) {
+  auto reader = trace::TraceReader::open(path);
+  if (!reader) return tl::unexpected(std::move(reader).error());
+  const trace::TraceHeader header = reader->header();
+  SIDA_TRY(check_fits(path, header, model));
+  const auto top = static_cast<std::size_t>(header.top());
+  std::vector<RecordedRoutes> recorded;
+  while (true) {
+    const auto sequence = reader->next();
+    if (!sequence) return tl::unexpected(sequence.error());
+    if (!*sequence) break;
+    recorded.push_back({.source = (*sequence)->source,
+                        .decoder_input = trace::decoder_input(header, **sequence),
+                        .encoder = stack_of((*sequence)->encoder, top),
+                        .decoder = stack_of((*sequence)->decoder, top)});
+  }
+  return std::make_unique<Oracle>(HashFunctionInfo{.predictor = model.fingerprint,
+                                                   .encoder_layers = header.encoder_layers,
+                                                   .decoder_layers = header.decoder_layers},
+                                  std::move(recorded));
+}
+
+}  // namespace sida::predictor
