@@ -22,8 +22,6 @@ class DiskBandwidth {
   Result<double> pass(std::uint64_t bytes, int readers);
 
   [[nodiscard]] std::string method() const;
-  // nullptr for a directory as Hugging Face writes it, whose tensors are read one by one.
-  [[nodiscard]] const store::StoreFile* store() const { return store_ ? &*store_ : nullptr; }
 
  private:
   DiskBandwidth(const model::ModelDirectory& model, std::optional<store::StoreFile> store)

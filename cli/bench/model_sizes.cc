@@ -3,6 +3,7 @@
 #include <algorithm>
 
 #include "common/model/compute_dtype.h"
+#include "common/store/store_file.h"
 #include "expert-worker/residency/expert_loader.h"
 #include "expert-worker/residency/slot_memory.h"
 
@@ -18,10 +19,17 @@ std::int64_t trunk_weights(const model::ModelConfig& config, const std::vector<m
          static_cast<std::int64_t>(dense) * 2 * config.d_model * config.d_ff;
 }
 
+// What a worker's reading takes besides its slots, whichever way it finds best: each worker measures that anew.
+Result<std::uint64_t> staging_bytes_max(const model::ModelDirectory& model, DType slots) {
+  if (model.store() == nullptr) return worker::ExpertLoader::staging_bytes(model, slots);
+  const auto file = store::StoreFile::open(model, store::ReadMethod::kBuffered);
+  if (!file) return tl::unexpected(file.error());
+  return worker::ExpertLoader::staging_bytes(model, slots, &*file);
+}
+
 }  // namespace
 
-Result<OffloadModel> sizes_of(const model::ModelDirectory& model, const store::StoreFile* store,
-                              const std::string& dtype, std::int64_t workers) {
+Result<OffloadModel> sizes_of(const model::ModelDirectory& model, const std::string& dtype, std::int64_t workers) {
   const auto computed = model::compute_dtype(dtype, model);
   if (!computed) return tl::unexpected(computed.error());
   const model::ModelConfig& config = model.config();
@@ -41,8 +49,9 @@ Result<OffloadModel> sizes_of(const model::ModelDirectory& model, const store::S
                                                 config.d_model * config.num_heads * config.d_kv));
   sizes.decoder_trunk_bytes = static_cast<std::uint64_t>(
       element * (trunk_weights(config, model.geometry().decoder, 6) + config.vocab_size * config.d_model));
-  sizes.memory_bytes_min = static_cast<std::uint64_t>(workers) *
-                           (2 * shape.slot_bytes() + worker::ExpertLoader::staging_bytes(model, shape.dtype, store));
+  const auto staging = staging_bytes_max(model, *computed);
+  if (!staging) return tl::unexpected(staging.error());
+  sizes.memory_bytes_min = static_cast<std::uint64_t>(workers) * (2 * shape.slot_bytes() + *staging);
   return sizes;
 }
 

@@ -7,13 +7,11 @@
 #include "cli/bench/offload_samples.h"
 #include "common/base/result.h"
 #include "common/model/model_directory.h"
-#include "common/store/store_file.h"
 
 namespace sida::bench {
 
-// `dtype`: as the option of that name. `store`: the model's, or null. Of `workers` workers. Pure but for the directory,
-// which is open already. kInvalidArgument on a dtype that does not go with the model.
-Result<OffloadModel> sizes_of(const model::ModelDirectory& model, const store::StoreFile* store,
-                              const std::string& dtype, std::int64_t workers);
+// `dtype`: as the option of that name. Of `workers` workers. Opens the model's store, if it has one: kInvalidModel,
+// kIo. kInvalidArgument on a dtype that does not go with the model.
+Result<OffloadModel> sizes_of(const model::ModelDirectory& model, const std::string& dtype, std::int64_t workers);
 
 }  // namespace sida::bench

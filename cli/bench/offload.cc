@@ -146,7 +146,7 @@ class Offload {
 
  private:
   Result<void> begin() {
-    auto sizes = sizes_of(model_, disk_.store(), options_.cluster.dtype, options_.cluster.workers);
+    auto sizes = sizes_of(model_, options_.cluster.dtype, options_.cluster.workers);
     if (!sizes) return tl::unexpected(std::move(sizes).error());
     run_.model = std::move(*sizes);
     run_.read_method = disk_.method();
