@@ -61,6 +61,8 @@ void describe_cluster(config::Schema& schema, ClusterOptions& o, bool model_requ
       .placeholder("model|none|N");
   schema.choice("cpu-kernel", o.cpu_kernel, {"auto", "avx512bf16", "avx512", "avx2", "scalar"},
                 "instruction set; all give the same bits");
+  schema.choice("tensor-channel", o.tensor_channel, {"auto", "zeromq"},
+                "how rows go between router and workers; auto: through shared memory");
   schema.integer("threads", o.threads, {0, 1024}, "compute threads of the router").zero_means("half of the cores");
   schema.integer("worker-threads", o.worker_threads, {0, 1024}, "compute threads of each worker")
       .zero_means("half of the cores, shared by the workers");

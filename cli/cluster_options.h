@@ -31,6 +31,7 @@ struct ClusterOptions {
   std::string device = "auto";
   std::string expert_capacity = "model";  // none, model or a number.
   std::string cpu_kernel = "auto";
+  std::string tensor_channel = "auto";               // Between router and workers: auto or zeromq.
   std::int64_t threads = 0;                          // Compute threads of the router. 0: half of the cores.
   std::int64_t worker_threads = 0;                   // Compute threads of each worker. 0: the other half, shared.
   std::chrono::milliseconds shutdown_grace{10'000};  // For open requests to end.

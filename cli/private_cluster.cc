@@ -42,6 +42,8 @@ std::vector<std::string> serve_arguments(const ClusterOptions& o) {
                                      o.expert_capacity,
                                      "--cpu-kernel",
                                      o.cpu_kernel,
+                                     "--tensor-channel",
+                                     o.tensor_channel,
                                      "--threads",
                                      std::to_string(o.threads),
                                      "--worker-threads",

@@ -86,11 +86,13 @@ std::string status_text(const nlohmann::json& status) {
     processes.push_back({field(process, "name"), field(process, "role"), field(process, "state"), field(process, "pid"),
                          field(process, "address"), detail == "-" ? "" : detail});
   }
-  std::vector<Row> workers{{"WORKER", "EXPERTS", "MEMORY", "BUDGET", "ROWS", "HIT RATE", "READS AHEAD", "KERNEL"}};
+  std::vector<Row> workers{
+      {"WORKER", "EXPERTS", "MEMORY", "BUDGET", "ROWS", "HIT RATE", "READS AHEAD", "KERNEL", "CHANNEL"}};
   for (const auto& worker : list(status, "workers")) {
     workers.push_back({field(worker, "name"), field(worker, "experts_resident"), megabytes(worker, "memory_bytes"),
                        megabytes(worker, "memory_budget_bytes"), field(worker, "rows_served"),
-                       percent(worker, "hit_rate"), reads_ahead(worker), field(worker, "kernel")});
+                       percent(worker, "hit_rate"), reads_ahead(worker), field(worker, "kernel"),
+                       field(worker, "channel")});
   }
   std::vector<Row> predictors{
       {"PREDICTOR", "KIND", "SEQUENCES", "SOURCES", "US EACH", "STEPS", "US EACH", "OF A CORE", "EXPIRED", "DROPPED"}};

@@ -5,6 +5,7 @@
 
 #include <string>
 #include <utility>
+#include <vector>
 
 #include "common/base/random_id.h"
 #include "common/base/version.h"
@@ -42,6 +43,21 @@ Result<std::optional<store::StoreFile>> open_store(const model::ModelDirectory& 
                file->rates().buffered.value_or(0) / 1e9, model.store()->geometry.experts(),
                model.store()->geometry.data_bytes());
   return *std::move(file);
+}
+
+// The one that every router can use, and after it the one for routers on this host, if there is one.
+Result<std::vector<std::unique_ptr<transport::TensorServer>>> serve_tensors(const WorkerConfig& config,
+                                                                            transport::Transport& transport) {
+  std::vector<std::unique_ptr<transport::TensorServer>> servers;
+  std::vector<std::string> endpoints{data_endpoint(config.listen)};
+  const std::string shared_memory = shared_memory_endpoint(config.listen);
+  if (config.tensor_channel != "zeromq" && !shared_memory.empty()) endpoints.push_back(shared_memory);
+  for (const std::string& endpoint : endpoints) {
+    auto server = transport.serve_tensors(endpoint);
+    if (!server) return tl::unexpected(std::move(server).error());
+    servers.push_back(*std::move(server));
+  }
+  return servers;
 }
 
 proto::Welcome make_welcome(const WorkerConfig& config, const model::ModelDirectory& model,
@@ -96,13 +112,14 @@ Result<std::unique_ptr<ExpertWorker>> ExpertWorker::start(const WorkerConfig& co
   if (!measured) return tl::unexpected(std::move(measured).error());
   auto control = transport.serve_control(config.listen);
   if (!control) return fail_at("listen", std::move(control).error());
-  auto tensors = transport.serve_tensors(data_endpoint(config.listen));
+  auto tensors = serve_tensors(config, transport);
   if (!tensors) return fail_at("listen", std::move(tensors).error());
 
   identity.welcome = make_welcome(config, worker->model_, (*backend)->capabilities(), *plan, shape, *measured);
-  identity.welcome.channel =
-      (*tensors)->endpoint().starts_with("inproc:") ? proto::ChannelKind::kInProcess : proto::ChannelKind::kZeroMq;
-  identity.welcome.data_endpoint = (*tensors)->endpoint();
+  identity.welcome.data_endpoint = tensors->front()->endpoint();
+  identity.welcome.channel = identity.welcome.data_endpoint.starts_with("inproc:") ? proto::ChannelKind::kInProcess
+                                                                                   : proto::ChannelKind::kZeroMq;
+  if (tensors->size() > 1) identity.welcome.shared_memory_endpoint = tensors->back()->endpoint();
   worker->welcome_ = identity.welcome;
   worker->endpoint_ = (*control)->endpoint();
   worker->compute_ = std::make_unique<ComputeAgent>(*std::move(backend), worker->memory_, worker->events_);
@@ -112,10 +129,10 @@ Result<std::unique_ptr<ExpertWorker>> ExpertWorker::start(const WorkerConfig& co
                    .prefetch = prefetch_mode_of(config.prefetch),
                    .first_load_time = measured->load_time},
                   steady_now());
-  worker->link_ = std::make_unique<LinkAgent>(
-      std::move(core),
-      LinkAgent::Parts{*std::move(control), *std::move(tensors), *worker->compute_, *worker->store_, worker->events_},
-      config.drain_grace);
+  worker->link_ = std::make_unique<LinkAgent>(std::move(core),
+                                              LinkAgent::Parts{*std::move(control), TensorServers(*std::move(tensors)),
+                                                               *worker->compute_, *worker->store_, worker->events_},
+                                              config.drain_grace);
   return worker;
 }
 

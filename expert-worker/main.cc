@@ -26,7 +26,7 @@ sida::Result<void> serve(const sida::worker::WorkerConfig& config) {
   if (!model) return tl::unexpected(std::move(model).error());
   for (const std::string& warning : model->warnings()) spdlog::warn("model warning=\"{}\"", warning);
 
-  const auto transport = sida::transport::make_zeromq_transport({});
+  const auto transport = sida::transport::make_host_transport({});
   auto worker = sida::worker::ExpertWorker::start(config, *std::move(model), *transport);
   if (!worker) return tl::unexpected(std::move(worker).error());
 
@@ -34,9 +34,11 @@ sida::Result<void> serve(const sida::worker::WorkerConfig& config) {
   std::signal(SIGTERM, on_signal);
   std::signal(SIGINT, on_signal);
   const sida::proto::Welcome& welcome = (*worker)->welcome();
-  spdlog::info("ready endpoint={} data_endpoint={} kernel={} slots={} expert_bytes={} experts_per_second={:.0f}",
-               (*worker)->endpoint(), welcome.data_endpoint, welcome.kernel, welcome.capacity.slots,
-               welcome.capacity.expert_bytes, welcome.capacity.experts_per_second);
+  spdlog::info(
+      "ready endpoint={} data_endpoint={} shared_memory_endpoint={} kernel={} slots={} expert_bytes={} "
+      "experts_per_second={:.0f}",
+      (*worker)->endpoint(), welcome.data_endpoint, welcome.shared_memory_endpoint, welcome.kernel,
+      welcome.capacity.slots, welcome.capacity.expert_bytes, welcome.capacity.experts_per_second);
   (*worker)->run();
   // The worker is about to go: a second signal must not find it.
   std::signal(SIGTERM, SIG_IGN);

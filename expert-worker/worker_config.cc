@@ -3,6 +3,7 @@
 #include <algorithm>
 #include <fstream>
 #include <limits>
+#include <string_view>
 
 #include "common/config/quantity.h"
 #include "common/logging/logging.h"
@@ -26,6 +27,8 @@ config::Schema describe(WorkerConfig& config) {
                 "table (else the one wanted least often), the least recently used, that of each layer, or the oldest");
   schema.choice("prefetch", config.prefetch, {"auto", "on", "off"},
                 "reads ahead what the hash table names; auto: while measurements say that it pays");
+  schema.choice("tensor-channel", config.tensor_channel, {"auto", "zeromq"},
+                "how rows come and go; auto: through shared memory for routers that connect over a Unix socket");
   schema.choice("dtype", config.dtype, {"auto", "fp32", "bf16"}, "of weights and rows; auto is the checkpoint's");
   schema.text("cpu-kernel", config.cpu_kernel, "auto, avx512bf16, avx512, avx2 or scalar");
   schema.integer("threads", config.threads, {1, 1024}, "compute threads");
@@ -71,6 +74,12 @@ std::string data_endpoint(const std::string& control_endpoint) {
     return control_endpoint.substr(0, control_endpoint.rfind(':')) + ":*";
   }
   return control_endpoint + "-data";
+}
+
+std::string shared_memory_endpoint(const std::string& control_endpoint) {
+  constexpr std::string_view kIpc = "ipc://";
+  if (!control_endpoint.starts_with(kIpc)) return "";
+  return "shm://" + control_endpoint.substr(kIpc.size()) + "-rows";
 }
 
 }  // namespace sida::worker

@@ -21,7 +21,8 @@ struct WorkerConfig {
   std::int64_t workers_on_host = 1;  // Share the memory that the default is taken from.
   std::string eviction = "table";
   std::string prefetch = "auto";
-  std::string dtype = "auto";  // auto: the checkpoint's; fp16 computes in fp32.
+  std::string tensor_channel = "auto";  // auto: through shared memory too, where `listen` is a Unix socket; zeromq.
+  std::string dtype = "auto";           // auto: the checkpoint's; fp16 computes in fp32.
   std::string cpu_kernel = "auto";
   std::int64_t threads = 1;                       // Compute threads.
   std::chrono::milliseconds drain_grace{10'000};  // After SIGTERM, for what is in flight.
@@ -45,5 +46,8 @@ std::uint64_t available_memory_bytes();
 
 // "ipc://a.sock" gives "ipc://a.sock-data", "tcp://host:port" gives "tcp://host:*".
 std::string data_endpoint(const std::string& control_endpoint);
+
+// "ipc://a.sock" gives "shm://a.sock-rows"; empty for what is no Unix socket.
+std::string shared_memory_endpoint(const std::string& control_endpoint);
 
 }  // namespace sida::worker

@@ -38,7 +38,7 @@ Result<void> serve(const RouterConfig& config) {
   auto tokenizer = tokenizer::load_tokenizer(config.model);
   if (!tokenizer && tokenizer.error().code != ErrorCode::kNotFound) return tl::unexpected(tokenizer.error());
 
-  const auto transport = transport::make_zeromq_transport({});
+  const auto transport = transport::make_host_transport({});
   auto router = RouterProcess::start(config, *model, *transport);
   if (!router) return tl::unexpected(std::move(router).error());
   auto server = HttpServer::listen(config.http, served_model(config, *model, tokenizer ? tokenizer->get() : nullptr),

@@ -17,6 +17,8 @@ config::Schema describe(RouterConfig& c) {
   schema.texts("predictor-endpoint", c.predictor_endpoints, "a predictor's control endpoint; none: no prediction")
       .placeholder("ENDPOINT");
   describe_routing(schema, c.routing);
+  schema.choice("tensor-channel", c.tensor_channel, {"auto", "zeromq"},
+                "how rows go to workers; auto: through shared memory to those on this host that offer it");
   schema.choice("dtype", c.dtype, {"auto", "fp32", "bf16"}, "compute type; auto: the checkpoint's, fp16 as fp32");
   schema.text("expert-capacity", c.expert_capacity, "tokens of one sequence per expert: model, none, or a number");
   schema.choice("cpu-kernel", c.cpu_kernel, {"auto", "avx512bf16", "avx512", "avx2", "scalar"},

@@ -20,6 +20,7 @@ struct RouterConfig {
   std::vector<std::string> workers;              // NAME=ENDPOINT
   std::vector<std::string> predictor_endpoints;  // Empty: no predictor.
   RoutingConfig routing;
+  std::string tensor_channel = "auto";    // auto: shared memory where a worker offers it; zeromq.
   std::string dtype = "auto";             // auto: the checkpoint's; fp16 computes in fp32.
   std::string expert_capacity = "model";  // model: the checkpoint's; none; or a number.
   std::string cpu_kernel = "auto";

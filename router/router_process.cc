@@ -4,6 +4,7 @@
 
 #include <string>
 #include <utility>
+#include <vector>
 
 #include "common/base/random_id.h"
 #include "common/base/version.h"
@@ -27,18 +28,24 @@ Result<std::unique_ptr<RouterProcess>> RouterProcess::start(const RouterConfig& 
 
   std::unique_ptr<RouterProcess> process(new RouterProcess(std::move(*weights), std::move(*backend)));
   RouterProcess& self = *process;
+  std::vector<proto::ChannelKind> channels{proto::ChannelKind::kZeroMq, proto::ChannelKind::kInProcess};
+  if (config.tensor_channel != "zeromq") channels.insert(channels.begin(), proto::ChannelKind::kSharedMemory);
   const proto::Hello hello{.router = RouterId{random_id()},
                            .software_version = std::string(version()),
                            .model = model.fingerprint(),
                            .compute_dtype = *dtype,
-                           .channels = {proto::ChannelKind::kZeroMq, proto::ChannelKind::kInProcess}};
+                           .channels = std::move(channels)};
   auto router = RouterAgent::make(model, transport, hello, router_options(config),
                                   [&self](TrunkCommand command) { self.trunk_->post(std::move(command)); });
   if (!router) return tl::unexpected(std::move(router).error());
   self.router_ = std::move(*router);
   self.trunk_ = std::make_unique<TrunkAgent>(
       self.weights_, *self.backend_, transport,
-      RemoteExperts::Options{.hello = hello, .d_model = model.config().d_model, .experts_total = model.experts_total()},
+      RemoteExperts::Options{
+          .hello = hello,
+          .d_model = model.config().d_model,
+          .experts_total = model.experts_total(),
+          .channels_changed = [&self](WorkerChannels kinds) { self.router_->channels_changed(std::move(kinds)); }},
       router_options(config).routing, [&self](StepDone done) { self.router_->step_done(std::move(done)); });
   self.trunk_thread_ = std::thread([&self] { self.trunk_->run(); });
   self.router_thread_ = std::thread([&self] { self.router_->run(); });

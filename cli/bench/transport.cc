@@ -60,7 +60,9 @@ Result<std::vector<Channel>> open_channels(const std::filesystem::path& folder) 
   channels.push_back({"in-process", transport::make_in_process_transport({}), nullptr});
   channels.push_back({"ipc", transport::make_zeromq_transport({}), nullptr});
   channels.push_back({"tcp", transport::make_zeromq_transport({}), nullptr});
-  const std::string endpoints[] = {"inproc://echo", "ipc://" + (folder / "echo.sock").string(), "tcp://127.0.0.1:*"};
+  channels.push_back({"shared memory", transport::make_host_transport({}), nullptr});
+  const std::string endpoints[] = {"inproc://echo", "ipc://" + (folder / "echo.sock").string(), "tcp://127.0.0.1:*",
+                                   "shm://" + (folder / "rows.sock").string()};
   for (std::size_t index = 0; index < channels.size(); ++index) {
     auto echo = EchoChannel::open(*channels[index].transport, endpoints[index]);
     if (!echo) return tl::unexpected(std::move(echo).error());

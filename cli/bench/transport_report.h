@@ -9,7 +9,7 @@
 namespace sida::bench {
 
 struct RoundTrips {
-  std::string channel;  // "in-process", "ipc", "tcp".
+  std::string channel;  // "in-process", "ipc", "tcp", "shared memory".
   std::int64_t rows = 0;
   std::int64_t payload_bytes = 0;  // One way.
   std::vector<double> seconds;     // Of every round trip.

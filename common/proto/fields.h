@@ -112,6 +112,7 @@ void fields(A& a, Of<A, Welcome>& m) {
   a.list("covered_layers", m.covered_layers, kMaxLayers, as_layer);
   channel_field(a, m.channel);
   a.text("data_endpoint", m.data_endpoint, kMaxStringBytes);
+  a.text("shared_memory_endpoint", m.shared_memory_endpoint, kMaxStringBytes);
   a.text("kernel", m.kernel, kMaxNameBytes);
   a.number("process_id", m.process_id);
 }

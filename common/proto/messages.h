@@ -9,6 +9,7 @@
 #include <chrono>
 #include <cstdint>
 #include <string>
+#include <string_view>
 #include <variant>
 #include <vector>
 
@@ -18,7 +19,7 @@
 
 namespace sida::proto {
 
-inline constexpr std::uint16_t kProtocolVersion = 4;
+inline constexpr std::uint16_t kProtocolVersion = 5;
 
 // Limits, enforced by the codec in both directions. What happens beyond: kMalformedMessage, counted by the receiver.
 inline constexpr std::size_t kMaxEnvelopeBytes = 4U << 20U;
@@ -55,6 +56,21 @@ struct Header {
 };
 
 enum class ChannelKind : std::uint8_t { kZeroMq = 1, kInProcess = 2, kSharedMemory = 3, kNccl = 4 };
+
+// As people read it: "shared-memory".
+constexpr std::string_view name(ChannelKind kind) {
+  switch (kind) {
+    case ChannelKind::kZeroMq:
+      return "zeromq";
+    case ChannelKind::kInProcess:
+      return "in-process";
+    case ChannelKind::kSharedMemory:
+      return "shared-memory";
+    case ChannelKind::kNccl:
+      return "nccl";
+  }
+  return "unknown";
+}
 
 // Names one attempt to have one part of one layer call computed.
 struct DispatchId {
@@ -104,9 +120,10 @@ struct Welcome {
   Capacity capacity;                    // Zero from a predictor.
   std::vector<LayerId> covered_layers;  // Layers whose experts its store holds; empty: all of them.
   ChannelKind channel = ChannelKind::kZeroMq;
-  std::string data_endpoint;     // Where the tensor channel connects.
-  std::string kernel;            // "cpu/avx512bf16", for people.
-  std::uint32_t process_id = 0;  // For people and `sida status`; 0: unknown.
+  std::string data_endpoint;           // Where the tensor channel connects.
+  std::string shared_memory_endpoint;  // The same through shared memory, for routers on its host; empty: not offered.
+  std::string kernel;                  // "cpu/avx512bf16", for people.
+  std::uint32_t process_id = 0;        // For people and `sida status`; 0: unknown.
   bool operator==(const Welcome&) const = default;
 };
 

@@ -3,8 +3,8 @@
 #include <spdlog/spdlog.h>
 
 #include <algorithm>
-#include <array>
 #include <utility>
+#include <vector>
 
 #include "common/proto/codec.h"
 #include "common/runtime/waiter.h"
@@ -65,8 +65,8 @@ void LinkAgent::run() {
     tell_prefetching();
     // Descriptors of links are edge-triggered: wait only after a turn in which nothing was received or sent.
     if (active_ || ended()) continue;
-    const std::array<int, 4> wake{parts_.control->wake_descriptor(), parts_.tensors->wake_descriptor(),
-                                  parts_.events.wake_descriptor(), stop_event_.descriptor()};
+    std::vector<int> wake{parts_.control->wake_descriptor(), parts_.events.wake_descriptor(), stop_event_.descriptor()};
+    parts_.tensors.add_wake_descriptors(wake);
     wait_readable(wake, std::min(core_.next_tick(), end));
   }
   spdlog::info("stopped jobs_left={} deadlines_missed={}", core_.jobs(), core_.counters().deadlines_missed);
@@ -100,7 +100,7 @@ void LinkAgent::drain_control(TimePoint now) {
 
 void LinkAgent::drain_tensors(TimePoint now) {
   for (int taken = 0; taken < kBurst; ++taken) {
-    auto received = parts_.tensors->receive();
+    auto received = parts_.tensors.receive();
     if (!received) return;
     active_ = true;
     take_tensor(*std::move(received), now);
@@ -196,7 +196,7 @@ void LinkAgent::apply(DropJob& action) {
 
 void LinkAgent::send_tensor(PeerId peer, const proto::Message& message, transport::Frame rows) {
   active_ = true;
-  auto sent = parts_.tensors->send(peer, {encode(message), std::move(rows)});
+  auto sent = parts_.tensors.send(peer, {encode(message), std::move(rows)});
   if (sent) return;
   spdlog::warn("send failed link=tensor error=\"{}\"", sent.error().message);
   if (sent.error().code == ErrorCode::kUnavailable) gone_.push_back(peer);

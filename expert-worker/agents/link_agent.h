@@ -1,4 +1,4 @@
-// The thread that talks to routers: reads both servers, asks WorkerCore, and carries out what it decides.
+// The thread that talks to routers: reads all servers, asks WorkerCore, and carries out what it decides.
 #pragma once
 
 #include <atomic>
@@ -9,9 +9,9 @@
 
 #include "common/runtime/wake_event.h"
 #include "common/transport/control_link.h"
-#include "common/transport/tensor_channel.h"
 #include "expert-worker/agents/compute_agent.h"
 #include "expert-worker/agents/store_agent.h"
+#include "expert-worker/agents/tensor_servers.h"
 #include "expert-worker/core/worker_core.h"
 
 namespace sida::worker {
@@ -20,7 +20,7 @@ class LinkAgent {
  public:
   struct Parts {
     std::unique_ptr<transport::ControlServer> control;
-    std::unique_ptr<transport::TensorServer> tensors;
+    TensorServers tensors;
     ComputeAgent& compute;  // These outlive the agent.
     StoreAgent& store;
     WorkerEvents& events;

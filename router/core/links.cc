@@ -149,7 +149,8 @@ std::vector<TrunkWorker> WorkerLinks::live() const {
     const PeerState state = link->core().state();
     if (state != PeerState::kReady && state != PeerState::kDraining) continue;
     const proto::Welcome& welcome = *link->core().welcome();
-    workers.push_back({member_of(welcome, state == PeerState::kDraining), welcome.data_endpoint});
+    workers.push_back(
+        {member_of(welcome, state == PeerState::kDraining), welcome.data_endpoint, welcome.shared_memory_endpoint});
   }
   return workers;
 }
@@ -219,6 +220,9 @@ std::vector<WorkerStatus> WorkerLinks::status() const {
     status.kernel = welcome->kernel;
     status.expert_slots = welcome->capacity.slots;
     status.expert_bytes = welcome->capacity.expert_bytes;
+    if (const auto kind = channels_.find(welcome->worker); kind != channels_.end()) {
+      status.channel = proto::name(kind->second);
+    }
     const auto found = residency_.find(welcome->worker);
     if (found != residency_.end()) {
       const proto::Residency& residency = *found->second;

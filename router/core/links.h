@@ -77,6 +77,9 @@ class WorkerLinks {
   // The sequence has ended.
   void forget(SequenceId sequence);
 
+  // For status().
+  void set_channels(WorkerChannels kinds) { channels_ = std::move(kinds); }
+
   [[nodiscard]] std::string worker_name(WorkerId worker) const;
   [[nodiscard]] std::vector<std::unique_ptr<PeerLink>> const& links() const { return links_; }
   [[nodiscard]] std::vector<WorkerStatus> status() const;
@@ -92,6 +95,7 @@ class WorkerLinks {
   std::unordered_map<WorkerId, std::shared_ptr<const proto::Residency>> residency_;
   std::unordered_map<WorkerId, std::string> names_;  // Of every incarnation seen.
   std::unordered_map<SequenceId, std::set<WorkerId>> advised_;
+  WorkerChannels channels_;
   std::uint64_t epoch_ = 0;
   bool changed_ = false;
 };

@@ -127,6 +127,7 @@ struct WorkerStatus {
   std::uint64_t hits = 0;
   std::uint64_t misses = 0;
   std::string kernel;
+  std::string channel;                                     // What carries its rows; empty: not connected yet.
   std::uint64_t bytes_waited = 0;                          // Of experts that were not resident when rows for them came.
   std::uint64_t prefetches = 0;                            // Experts read because of the hash table. Of these,
   std::uint64_t prefetches_useful = 0;                     // resident when first demanded;

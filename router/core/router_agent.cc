@@ -135,6 +135,10 @@ void RouterAgent::step_done(StepDone done) {
   SIDA_CHECK(steps_done_.post(std::move(done)));
 }
 
+void RouterAgent::channels_changed(WorkerChannels kinds) {
+  channels_.set(std::move(kinds));
+}
+
 void RouterAgent::stop() {
   jobs_.close();
   stop_.signal();
@@ -354,6 +358,7 @@ void RouterAgent::publish(TimePoint now) {
   } else {
     status.reason = "no expert-worker that covers every layer is ready";
   }
+  if (auto kinds = channels_.take()) workers_.set_channels(std::move(*kinds));
   status.workers = workers_.status();
   status.predictors = predictors_.status();
   status.agreement = tracker_.layers();

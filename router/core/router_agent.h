@@ -10,6 +10,7 @@
 #include <vector>
 
 #include "common/model/model_directory.h"
+#include "common/runtime/latest.h"
 #include "common/runtime/mailbox.h"
 #include "common/transport/transport.h"
 #include "router/core/failure_notes.h"
@@ -44,6 +45,7 @@ class RouterAgent : public Engine {
   Result<void> process_failed(const std::string& name, std::string why) override;
   Result<void> drain_worker(const std::string& name) override;
   void step_done(StepDone done);
+  void channels_changed(WorkerChannels kinds);
   void stop();  // Running jobs end with kUnavailable; run() returns.
 
   // The calling thread becomes the agent's.
@@ -109,6 +111,7 @@ class RouterAgent : public Engine {
   Mailbox<std::string> drains_;  // Names of expert-workers.
   WakeEvent stop_;
   Mailbox<StepDone> steps_done_;
+  Latest<WorkerChannels> channels_;
   std::map<SequenceId, Running> running_;
   std::vector<SequenceId> release_;  // For the trunk to forget with the next step.
   std::uint64_t next_sequence_ = 1;

@@ -44,6 +44,7 @@ nlohmann::json workers_json(const RouterStatus& status) {
                       {"on", worker.prefetching}}},
                     {"bytes_read", worker.bytes_read},
                     {"kernel", worker.kernel},
+                    {"channel", worker.channel.empty() ? nlohmann::json() : nlohmann::json(worker.channel)},
                     {"expert_slots", worker.expert_slots}});
   }
   return list;

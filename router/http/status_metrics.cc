@@ -167,6 +167,7 @@ void add_workers(std::vector<MetricFamily>& out, const RouterStatus& s) {
                              "1 while a worker reads ahead what the hash table names; 0: it "
                              "does not pay, or is switched off.");
   Family read = counter("sida_worker_read_bytes_total", "Bytes of experts that a worker read.");
+  Family channel = gauge("sida_worker_channel", "1 for the kind of tensor channel that carries a worker's rows.");
   for (const WorkerStatus& worker : s.workers) {
     const std::vector<ClientMetric::Label> label{{"worker", worker.name}};
     resident.add(worker.experts_resident, label);
@@ -183,9 +184,10 @@ void add_workers(std::vector<MetricFamily>& out, const RouterStatus& s) {
     fates.add(worker.prefetches_cancelled, {label.front(), {"fate", "cancelled"}});
     prefetching.add(worker.prefetching ? 1.0 : 0.0, label);
     read.add(worker.bytes_read, label);
+    if (!worker.channel.empty()) channel.add(1.0, {label.front(), {"kind", worker.channel}});
   }
-  for (const Family* family :
-       {&resident, &memory, &budget, &rows, &hits, &misses, &waited, &prefetches, &fates, &prefetching, &read}) {
+  for (const Family* family : {&resident, &memory, &budget, &rows, &hits, &misses, &waited, &prefetches, &fates,
+                               &prefetching, &read, &channel}) {
     out.push_back(family->done());
   }
 }

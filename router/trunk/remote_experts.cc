@@ -36,6 +36,14 @@ transport::Frame gather(const ExpertCall& call, const std::vector<std::int32_t>&
   return transport::Frame::take(std::move(gathered));
 }
 
+bool offers_shared_memory(const proto::Hello& hello) {
+  return std::ranges::find(hello.channels, proto::ChannelKind::kSharedMemory) != hello.channels.end();
+}
+
+proto::ChannelKind plain_kind(const std::string& data_endpoint) {
+  return data_endpoint.starts_with("inproc:") ? proto::ChannelKind::kInProcess : proto::ChannelKind::kZeroMq;
+}
+
 }  // namespace
 
 RemoteExperts::RemoteExperts(transport::Transport& transport, Options options)
@@ -57,27 +65,69 @@ void RemoteExperts::set_workers(const std::vector<TrunkWorker>& workers) {
     live.insert(worker.member.worker);
     members.push_back(worker.member);
     if (channels_.contains(worker.member.worker)) continue;
-    auto channel = transport_.connect_tensors(worker.data_endpoint);
+    auto channel = open_channel(worker);
     if (!channel) {
-      spdlog::error("tensor channel failed worker={} endpoint={} error=\"{}\"", worker.member.name,
-                    worker.data_endpoint, channel.error().message);
+      spdlog::error("tensor channel failed worker={} error=\"{}\"", worker.member.name, channel.error().message);
       members.pop_back();
       continue;
     }
-    const auto hello = proto::encode({.header = {}, .message = options_.hello});
-    // A fresh channel's queue is empty, so the first message is always taken.
-    [[maybe_unused]] const auto sent = (*channel)->send({transport::Frame::take(hello), {}});
     channels_[worker.member.worker] = std::move(*channel);
   }
   std::erase_if(channels_, [&](const auto& entry) { return !live.contains(entry.first); });
+  tell_channels();
   apply(core_.members_changed(std::move(members), steady_now()));
+}
+
+// Through shared memory where both offer it and it works, else what every worker has.
+Result<RemoteExperts::Channel> RemoteExperts::open_channel(const TrunkWorker& worker) {
+  Channel channel{.client = nullptr, .name = worker.member.name, .data_endpoint = worker.data_endpoint};
+  if (!worker.shared_memory_endpoint.empty() && offers_shared_memory(options_.hello)) {
+    const auto shared = connect(channel, proto::ChannelKind::kSharedMemory, worker.shared_memory_endpoint);
+    if (shared) return channel;
+    spdlog::warn("no shared memory, rows go over zeromq worker={} error=\"{}\"", channel.name, shared.error().message);
+  }
+  SIDA_TRY(connect(channel, plain_kind(worker.data_endpoint), worker.data_endpoint));
+  return channel;
+}
+
+Result<void> RemoteExperts::connect(Channel& channel, proto::ChannelKind kind, const std::string& endpoint) {
+  auto client = transport_.connect_tensors(endpoint);
+  if (!client) return tl::unexpected(std::move(client).error());
+  const auto hello = proto::encode({.header = {}, .message = options_.hello});
+  // A fresh channel's queue is empty, so the first message is always taken.
+  [[maybe_unused]] const auto sent = (*client)->send({transport::Frame::take(hello), {}});
+  channel.client = std::move(*client);
+  channel.kind = kind;
+  spdlog::info("tensor channel worker={} kind={} endpoint={}", channel.name, name(kind), endpoint);
+  return {};
+}
+
+bool RemoteExperts::send_to(WorkerId worker, const transport::TensorMessage& message) {
+  const auto found = channels_.find(worker);
+  if (found == channels_.end()) return false;
+  Channel& channel = found->second;
+  const auto sent = channel.client->send(message);
+  if (sent) return true;
+  if (sent.error().code != ErrorCode::kUnavailable || channel.kind != proto::ChannelKind::kSharedMemory) return false;
+  // The worker cannot map our memory, and will not learn to; or it is about to count as lost anyway.
+  spdlog::warn("no shared memory, rows go over zeromq worker={} error=\"{}\"", channel.name, sent.error().message);
+  if (!connect(channel, plain_kind(channel.data_endpoint), channel.data_endpoint)) return false;
+  tell_channels();
+  return channel.client->send(message).has_value();
+}
+
+void RemoteExperts::tell_channels() const {
+  if (!options_.channels_changed) return;
+  WorkerChannels kinds;
+  for (const auto& [worker, channel] : channels_) kinds[worker] = channel.kind;
+  options_.channels_changed(std::move(kinds));
 }
 
 bool RemoteExperts::poll(TimePoint now) {
   bool active = false;
   for (auto& [worker, channel] : channels_) {
     for (int taken = 0; taken < kBurst; ++taken) {
-      auto message = channel->receive();
+      auto message = channel.client->receive();
       if (!message) break;
       receive(worker, *message, now);
       active = true;
@@ -106,7 +156,7 @@ void RemoteExperts::resume_paused() {
 
 std::vector<int> RemoteExperts::wake_descriptors() const {
   std::vector<int> descriptors;
-  for (const auto& [worker, channel] : channels_) descriptors.push_back(channel->wake_descriptor());
+  for (const auto& [worker, channel] : channels_) descriptors.push_back(channel.client->wake_descriptor());
   return descriptors;
 }
 
@@ -128,11 +178,9 @@ void RemoteExperts::carry_out(const DispatchAction& action) {
   } else if (const auto* accept = std::get_if<AcceptRows>(&action)) {
     accept_rows(*accept);
   } else if (const auto* cancel = std::get_if<CancelPart>(&action)) {
-    const auto channel = channels_.find(cancel->worker);
-    if (channel == channels_.end()) return;
     const auto envelope = proto::encode({.header = {}, .message = proto::Cancel{cancel->id}});
     // Only saves work: a lost Cancel costs an answer that is then ignored.
-    [[maybe_unused]] const auto sent = channel->second->send({transport::Frame::take(envelope), {}});
+    send_to(cancel->worker, {transport::Frame::take(envelope), {}});
   } else if (const auto* complete = std::get_if<CompleteCall>(&action)) {
     finish(complete->call, {});
   } else {
@@ -150,11 +198,7 @@ void RemoteExperts::send_part(const Part& part) {
                                  static_cast<std::uint32_t>(call.rows.columns)};
   auto envelope = proto::encode({.header = {.trace = {}, .remaining = remaining(call.deadline, now)},
                                  .message = proto::Dispatch{part.id, part.groups, shape}});
-  const auto channel = channels_.find(part.worker);
-  if (channel != channels_.end() &&
-      channel->second->send({transport::Frame::take(std::move(envelope)), gather(call, part.rows)})) {
-    return;
-  }
+  if (send_to(part.worker, {transport::Frame::take(std::move(envelope)), gather(call, part.rows)})) return;
   apply(core_.send_refused(part.id, now));
 }
 

@@ -3,8 +3,10 @@
 
 #include <cstdint>
 #include <deque>
+#include <functional>
 #include <map>
 #include <memory>
+#include <string>
 #include <unordered_map>
 #include <vector>
 
@@ -25,6 +27,8 @@ class RemoteExperts : public Experts {
     std::int64_t d_model = 0;
     std::uint64_t experts_total = 0;  // Of the model, all MoE layers together.
     DispatchLimits limits;
+    // Called on the trunk's thread after each change; must not block. May be empty.
+    std::function<void(WorkerChannels)> channels_changed;
   };
   RemoteExperts(transport::Transport& transport, Options options);
 
@@ -48,6 +52,17 @@ class RemoteExperts : public Experts {
   [[nodiscard]] std::uint64_t malformed_messages() const { return malformed_messages_; }
 
  private:
+  struct Channel {
+    std::unique_ptr<transport::TensorClient> client;
+    proto::ChannelKind kind = proto::ChannelKind::kZeroMq;
+    std::string name;           // The worker's.
+    std::string data_endpoint;  // What is left where shared memory does not work.
+  };
+
+  Result<Channel> open_channel(const TrunkWorker& worker);
+  Result<void> connect(Channel& channel, proto::ChannelKind kind, const std::string& endpoint);
+  bool send_to(WorkerId worker, const transport::TensorMessage& message);
+  void tell_channels() const;
   void apply(DispatchActions actions);
   void carry_out(const DispatchAction& action);
   void send_part(const Part& part);
@@ -59,7 +74,7 @@ class RemoteExperts : public Experts {
   transport::Transport& transport_;
   const Options options_;
   DispatchCore core_;
-  std::map<WorkerId, std::unique_ptr<transport::TensorClient>> channels_;
+  std::map<WorkerId, Channel> channels_;
   std::unordered_map<CallId, ExpertCall*> calls_;
   std::deque<DispatchAction> actions_;  // Not carried out yet; a refused send adds to them.
   bool carrying_out_ = false;

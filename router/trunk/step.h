@@ -46,7 +46,12 @@ struct TrunkStep {
 struct TrunkWorker {
   proto::Member member;
   std::string data_endpoint;
+  std::string shared_memory_endpoint;  // Empty: not offered.
 };
+
+// What carries the rows of each live worker.
+using WorkerChannels = std::map<WorkerId, proto::ChannelKind>;
+
 struct TrunkMembers {
   std::vector<TrunkWorker> workers;
 };

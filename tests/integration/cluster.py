@@ -197,6 +197,10 @@ class Cluster:
         """The router has welcomed this very incarnation of the worker."""
         return any(process["pid"] == worker.child.pid and process["state"] == "ready" for process in self.processes())
 
+    def channels(self):
+        """What carries the rows of each worker."""
+        return [worker["channel"] for worker in json.loads(self.admin("/status")[1])["workers"]]
+
     def restart(self, worker):
         """SIGKILL, then a new process under the same name, as a supervisor does."""
         worker.signal(signal.SIGKILL)

@@ -42,6 +42,16 @@ class SameBits(unittest.TestCase):
                         seen.add(answers(cluster, model))
                 self.assertEqual(len(seen), 1)
 
+    def test_for_every_channel(self):
+        model = MODELS[0]
+        seen = set()
+        for router, worker, kind in (("auto", "auto", "shared-memory"), ("zeromq", "auto", "zeromq"), ("auto", "zeromq", "zeromq")):
+            flags = [["--tensor-channel", choice] for choice in (worker, router)]
+            with Cluster(model, workers=2, worker_flags=flags[0], router_flags=flags[1]) as cluster:
+                seen.add(answers(cluster, model))
+                self.assertEqual(cluster.channels(), [kind, kind])
+        self.assertEqual(len(seen), 1)
+
     def test_for_every_kernel(self):
         for model in MODELS[:2]:
             with self.subTest(model=model.parent.name):

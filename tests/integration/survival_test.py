@@ -17,6 +17,7 @@ MODEL = SOURCE / "tests" / "golden" / "cases" / "experts_64" / "model"
 REQUESTS = 400
 AT_A_TIME = 16
 TOKENS = 24
+ZEROMQ = ["--tensor-channel", "zeromq"]  # Otherwise rows go through shared memory.
 KILLS = int(os.environ.get("SIDA_KILLS", "50"))
 
 
@@ -54,7 +55,7 @@ class Survival(unittest.TestCase):
     @classmethod
     def setUpClass(cls):
         cls.prompts = id_prompts(MODEL, REQUESTS, seed=3, longest=30)
-        with Cluster(MODEL, workers=3) as cluster:
+        with Cluster(MODEL, workers=3, router_flags=ZEROMQ) as cluster:
             cls.undisturbed = [
                 json.dumps(what_must_not_change(cluster.complete(prompt, max_tokens=TOKENS, min_tokens=TOKENS)))
                 for prompt in cls.prompts
@@ -67,7 +68,14 @@ class Survival(unittest.TestCase):
         self.assertEqual(cluster.metric("sida_sequences_total", outcome="failed"), 0)
 
     def test_a_killed_worker_costs_no_request_and_no_bit(self):
-        with Cluster(MODEL, workers=3) as cluster:
+        self.kill_one("shared-memory", [])
+
+    def test_a_killed_worker_costs_no_request_and_no_bit_over_zeromq(self):
+        self.kill_one("zeromq", ZEROMQ)
+
+    def kill_one(self, kind, router_flags):
+        with Cluster(MODEL, workers=3, router_flags=router_flags) as cluster:
+            cluster.wait_until(lambda: cluster.channels() == [kind] * 3, f"rows go by {kind}")
             victim = cluster.workers[1]
 
             def kill():
@@ -80,6 +88,7 @@ class Survival(unittest.TestCase):
             load = Load(cluster, self.prompts, kill)
             self.check(load, cluster, load.run())
             cluster.wait_until(lambda: cluster.knows(victim), "the worker is back")
+            cluster.wait_until(lambda: cluster.channels() == [kind] * 3, "its rows go the same way as before")
 
     def test_a_frozen_worker_costs_no_request_and_no_bit(self):
         with Cluster(MODEL, workers=3) as cluster:

@@ -15,6 +15,8 @@ namespace {
 constexpr std::chrono::milliseconds kReconnect{100};  // As ZeroMQ's.
 // A server that ended while it was awake leaves nobody to ring for: one who only sends looks now and then.
 constexpr std::chrono::milliseconds kLookAfter{20};
+// With a server that is not there. Twice what it takes until a silent process counts as lost.
+constexpr std::chrono::seconds kPatience{2};
 
 void set_timer(int timer, bool on) {
   constexpr long kNanoseconds = std::chrono::nanoseconds(kReconnect).count();
@@ -62,6 +64,7 @@ void Client::connect() {
 // What was not received is lost, as with every server that ends.
 void Client::disconnect() {
   turned_down_ = connected_ && line_->segment().accepted().load(std::memory_order_acquire) == 0;
+  if (connected_) alone_since_ = steady_now();
   connected_ = false;
   line_.reset();
   dup3(timer_.get(), wake_.get(), O_CLOEXEC);
@@ -73,8 +76,7 @@ void Client::disconnect() {
   }
 }
 
-void Client::look_after_connection() {
-  const TimePoint now = steady_now();
+void Client::look_after_connection(TimePoint now) {
   if (now < look_after_at_) return;
   look_after_at_ = now + kLookAfter;
   if (!connected_) {
@@ -84,16 +86,21 @@ void Client::look_after_connection() {
   line_->heard_bell();
 }
 
-Result<void> Client::send(TensorMessage message) {
-  look_after_connection();
-  if (line_ && line_->gone()) disconnect();
-  if (turned_down_) {
-    if (!connected_ || line_->segment().accepted().load(std::memory_order_acquire) == 0) {
-      return fail(ErrorCode::kUnavailable, "the worker cannot map shared memory of this process");
-    }
-    turned_down_ = false;
+Result<void> Client::may_send(TimePoint now) {
+  if (turned_down_ && connected_) {
+    turned_down_ = line_->segment().accepted().load(std::memory_order_acquire) == 0;
   }
+  if (turned_down_) return fail(ErrorCode::kUnavailable, "nobody at " + path_ + " can map our memory");
+  if (!connected_ && now - alone_since_ > kPatience) return fail(ErrorCode::kUnavailable, "nobody serves " + path_);
   if (!line_) return fail(ErrorCode::kOverloaded, "no memory for a channel");
+  return {};
+}
+
+Result<void> Client::send(TensorMessage message) {
+  const TimePoint now = steady_now();
+  look_after_connection(now);
+  if (line_ && line_->gone()) disconnect();
+  SIDA_TRY(may_send(now));
   auto sent = line_->send(message);
   if (!sent && sent.error().code == ErrorCode::kUnavailable) disconnect();
   return sent;
@@ -116,7 +123,7 @@ std::optional<TensorMessage> Client::receive() {
     } else {
       std::uint64_t expired = 0;
       [[maybe_unused]] const auto read_bytes = read(timer_.get(), &expired, sizeof expired);
-      look_after_connection();
+      look_after_connection(steady_now());
     }
   }
   if (line_ && line_->gone()) disconnect();

@@ -19,7 +19,8 @@ class Client final : public TensorClient {
   // kIo: no such memory, or no descriptors.
   static Result<std::unique_ptr<Client>> make(std::string path, const Limits& limits);
 
-  // kUnavailable while servers turn the memory down (they cannot map it): use another kind of channel.
+  // kUnavailable while servers turn the memory down (they cannot map it), or when none was found for 2 s: use another
+  // kind of channel.
   Result<void> send(TensorMessage message) override;
   std::optional<TensorMessage> receive() override;
   // One number for the client's whole life.
@@ -28,7 +29,8 @@ class Client final : public TensorClient {
  private:
   Client(std::string path, const Limits& limits, Descriptor timer, Descriptor wake);
   Result<void> make_line();
-  void look_after_connection();
+  void look_after_connection(TimePoint now);
+  [[nodiscard]] Result<void> may_send(TimePoint now);
   void connect();
   void disconnect();
 
@@ -41,6 +43,7 @@ class Client final : public TensorClient {
   bool connected_ = false;
   bool turned_down_ = false;
   TimePoint look_after_at_{};
+  TimePoint alone_since_ = steady_now();  // While not connected.
 };
 
 }  // namespace sida::transport::sharedmemory

@@ -86,6 +86,17 @@ class SharedMemory : public testing::Test {
     }
     return false;
   }
+  // Until a message is taken again.
+  static bool wait_for_send(TensorClient& client) {
+    const TimePoint until = steady_now() + kPatience;
+    while (!client.send({frame_of("e"), {}})) {
+      if (steady_now() >= until) return false;
+      const int descriptor = client.wake_descriptor();
+      wait_readable({&descriptor, 1}, until);
+      EXPECT_FALSE(client.receive().has_value());
+    }
+    return true;
+  }
   Descriptor raw_connection() const {
     Descriptor socket(::socket(AF_UNIX, SOCK_STREAM, 0));
     sockaddr_un address{};
@@ -216,6 +227,23 @@ TEST_F(SharedMemory, TellsThatAServerTurnsItAway) {
   }
   ASSERT_FALSE(sent.has_value());
   EXPECT_EQ(sent.error().code, ErrorCode::kUnavailable);
+}
+
+TEST_F(SharedMemory, TellsThatNobodyServesItsPath) {
+  auto client = connect();
+  ASSERT_TRUE(client->send({frame_of("e"), {}}));
+  const TimePoint until = steady_now() + kPatience;
+  Result<void> sent;
+  while ((sent = client->send({frame_of("e"), {}}), sent || sent.error().code == ErrorCode::kOverloaded) &&
+         steady_now() < until) {
+    const int descriptor = client->wake_descriptor();
+    wait_readable({&descriptor, 1}, until);  // It looks for a server now and then.
+    EXPECT_FALSE(client->receive().has_value());
+  }
+  ASSERT_FALSE(sent.has_value());
+  EXPECT_EQ(sent.error().code, ErrorCode::kUnavailable);
+  auto server = serve();
+  EXPECT_TRUE(wait_for_send(*client));
 }
 
 TEST_F(SharedMemory, CutsOffAClientThatBreaksTheRules) {

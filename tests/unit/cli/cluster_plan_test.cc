@@ -91,6 +91,7 @@ TEST(ClusterOptions, GoThroughServesFlagsUnchanged) {
   options.served_model_name = "x";
   options.expert_capacity = "7";
   options.cpu_kernel = "scalar";
+  options.tensor_channel = "zeromq";
   options.threads = 2;
   options.worker_threads = 5;
   options.log_level = "debug";

@@ -45,5 +45,11 @@ TEST(DataEndpoint, IsDerivedFromTheControlEndpoint) {
   EXPECT_EQ(data_endpoint("tcp://127.0.0.1:5000"), "tcp://127.0.0.1:*");
 }
 
+TEST(SharedMemoryEndpoint, IsThereForUnixSocketsOnly) {
+  EXPECT_EQ(shared_memory_endpoint("ipc:///run/sida/w.sock"), "shm:///run/sida/w.sock-rows");
+  EXPECT_EQ(shared_memory_endpoint("tcp://127.0.0.1:5000"), "");
+  EXPECT_EQ(shared_memory_endpoint("inproc://worker"), "");
+}
+
 }  // namespace
 }  // namespace sida::worker

@@ -57,6 +57,16 @@ TEST_F(WorkerLinksTest, OffersAWorkerOnceItIsWelcomed) {
   EXPECT_TRUE(links_.covers(kLayers));
 }
 
+TEST_F(WorkerLinksTest, TellsWhatCarriesAWorkersRows) {
+  proto::Welcome greeting = welcome();
+  greeting.shared_memory_endpoint = "shm:///worker-rows";
+  worker_says(greeting);
+  EXPECT_EQ(links_.live()[0].shared_memory_endpoint, "shm:///worker-rows");
+  EXPECT_EQ(links_.status()[0].channel, "");
+  links_.set_channels({{WorkerId{7}, proto::ChannelKind::kSharedMemory}});
+  EXPECT_EQ(links_.status()[0].channel, "shared-memory");
+}
+
 TEST_F(WorkerLinksTest, AsksAWorkerToDrainByItsName) {
   worker_says(welcome());
   while (server_->receive()) {

@@ -23,6 +23,7 @@ inline RouterStatus example_status() {
   rows.add(LayerId{0}, std::vector<std::int32_t>{1, 2, 1, -1});
   status.expert_rows = std::make_shared<const ExpertRows>(rows);
   WorkerStatus& worker = status.workers.front();
+  worker.channel = "shared-memory";
   worker.expert_slots = 6;
   worker.expert_bytes = 100;
   worker.experts_resident = 3;

@@ -30,6 +30,7 @@ TEST(Status, HasTheKeysThatOthersRelyOn) {
   EXPECT_EQ(status["processes"][0]["state"], "ready");
   EXPECT_EQ(status["workers"][0]["experts_resident"], 3);
   EXPECT_EQ(status["workers"][0]["memory_budget_bytes"], 2000);
+  EXPECT_EQ(status["workers"][0]["channel"], "shared-memory");
   EXPECT_EQ(status["agreement"], 0.8);
   EXPECT_EQ(status["hit_rate"], 0.75);
   EXPECT_EQ(status["late"], 4);
