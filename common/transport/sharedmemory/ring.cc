@@ -28,6 +28,10 @@ void store(std::byte* at, std::uint64_t word) {
   std::memcpy(at, &word, sizeof word);
 }
 
+void copy_into(std::byte* at, const Frame& part) {
+  if (part.size() > 0) std::memcpy(at, part.data(), part.size());
+}
+
 // An own copy, aligned to 8 bytes.
 Frame copy_of(const std::byte* from, std::size_t bytes) {
   if (bytes == 0) return {};
@@ -69,34 +73,39 @@ bool RingWriter::take_pages_up_to(std::size_t end) {
   return true;
 }
 
+// Where a record of so many bytes begins, with pages below it: behind the last one, or back at the ring's first byte.
+Result<std::uint64_t> RingWriter::make_room(std::size_t bytes) {
+  const auto no_memory = [] { return fail(ErrorCode::kOverloaded, "no memory for a message"); };
+  const std::size_t ring_bytes = segment_.ring_bytes();
+  if (may_rewind(bytes)) {
+    if (!take_pages_up_to(offset() + kHeaderBytes)) return no_memory();
+    store(segment_.data(direction_) + offset(), kSkip);
+    return written_ + (ring_bytes - offset());
+  }
+  if (bytes > ring_bytes - (written_ - read_)) return fail(ErrorCode::kOverloaded, "the peer's ring is full");
+  const bool spare_pages = pages_taken_up_to_ > kPagesKept && offset() + bytes <= kPagesKept;
+  if (read_ == written_ && spare_pages) {
+    segment_.give_pages_back(direction_, kPagesKept, pages_taken_up_to_);
+    pages_taken_up_to_ = kPagesKept;
+  }
+  if (!take_pages_up_to(offset() + bytes)) return no_memory();
+  return written_;
+}
+
 Result<void> RingWriter::write(const TensorMessage& message) {
   const std::size_t bytes = kHeaderBytes + padded(message.envelope.size()) + padded(message.rows.size());
   const std::size_t ring_bytes = segment_.ring_bytes();
   if (bytes > ring_bytes) return fail(ErrorCode::kInvalidArgument, "a message is larger than the link's ring");
   SIDA_TRY(look_at_reader());
   if (unread_.size() >= messages_max_) return fail(ErrorCode::kOverloaded, "the peer's queue is full");
-  std::byte* const data = segment_.data(direction_);
-  std::uint64_t start = written_;
-  if (may_rewind(bytes)) {
-    if (!take_pages_up_to(offset() + kHeaderBytes)) return fail(ErrorCode::kOverloaded, "no memory for a message");
-    store(data + offset(), kSkip);
-    start += ring_bytes - offset();
-  } else {
-    if (bytes > ring_bytes - (written_ - read_)) return fail(ErrorCode::kOverloaded, "the peer's ring is full");
-    if (read_ == written_ && pages_taken_up_to_ > kPagesKept && offset() + bytes <= kPagesKept) {
-      segment_.give_pages_back(direction_, kPagesKept, pages_taken_up_to_);
-      pages_taken_up_to_ = kPagesKept;
-    }
-    if (!take_pages_up_to(offset() + bytes)) return fail(ErrorCode::kOverloaded, "no memory for a message");
-  }
-  std::byte* record = data + (start & (ring_bytes - 1));
+  const auto start = make_room(bytes);
+  if (!start) return tl::unexpected(start.error());
+  std::byte* const record = segment_.data(direction_) + (*start & (ring_bytes - 1));
   store(record, message.envelope.size());
   store(record + sizeof(std::uint64_t), message.rows.size());
-  record += kHeaderBytes;
-  if (message.envelope.size() > 0) std::memcpy(record, message.envelope.data(), message.envelope.size());
-  record += padded(message.envelope.size());
-  if (message.rows.size() > 0) std::memcpy(record, message.rows.data(), message.rows.size());
-  written_ = start + bytes;
+  copy_into(record + kHeaderBytes, message.envelope);
+  copy_into(record + kHeaderBytes + padded(message.envelope.size()), message.rows);
+  written_ = *start + bytes;
   unread_.push_back(written_);
   // Before take_sleeper() looks, in one order for all threads: either it sees that the reader sleeps, or the reader,
   // which looks once more before it waits, sees the record.

@@ -37,6 +37,7 @@ class RingWriter {
  private:
   Result<void> look_at_reader();
   [[nodiscard]] bool may_rewind(std::size_t record_bytes) const;
+  Result<std::uint64_t> make_room(std::size_t bytes);
   bool take_pages_up_to(std::size_t end);
   [[nodiscard]] std::size_t offset() const { return static_cast<std::size_t>(written_) & (segment_.ring_bytes() - 1); }
 
