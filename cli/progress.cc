@@ -16,8 +16,8 @@ std::string short_duration(std::chrono::duration<double> duration) {
 }
 
 std::string progress_line(const ProgressState& state) {
-  std::string line = std::to_string(state.done) + " of " + std::to_string(state.total) + " sequences, " +
-                     std::to_string(state.tokens) + " tokens";
+  std::string line = std::to_string(state.done) + " of " + std::to_string(state.total) + " sequences";
+  if (state.tokens > 0) line += ", " + std::to_string(state.tokens) + " tokens";
   if (state.elapsed.count() > 0 && state.tokens > 0) {
     line += ", " +
             std::to_string(static_cast<std::int64_t>(static_cast<double>(state.tokens) / state.elapsed.count())) +

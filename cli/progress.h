@@ -13,7 +13,7 @@ namespace sida::cli {
 struct ProgressState {
   std::uint64_t done = 0;    // Items of this run.
   std::uint64_t total = 0;   // Of this run.
-  std::uint64_t tokens = 0;  // Done.
+  std::uint64_t tokens = 0;  // Done; 0: nothing is said of them.
   double share = 0;          // Of the work, 0 to 1, by which the time left is judged.
   std::chrono::duration<double> elapsed{0};
 };

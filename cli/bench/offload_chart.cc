@@ -22,7 +22,7 @@ constexpr double kWidth = 320;   // Of a panel.
 constexpr double kHeight = 220;  // Of a panel.
 constexpr double kLeft = 52;
 constexpr double kTop = 26;
-constexpr double kPlotWidth = kWidth - kLeft - 14;
+constexpr double kPlotWidth = kWidth - kLeft - 24;
 constexpr double kPlotHeight = kHeight - kTop - 34;
 constexpr double kLegend = 26;
 
@@ -154,7 +154,7 @@ std::string legend(const json& report, double y) {
     if (!there) continue;
     text += line(x, y - 4, x + 18, y - 4, "stroke=\"" + std::string(kColours[policy]) + "\" stroke-width=\"2\"");
     text += text_at(x + 24, y, std::string(kPolicies[policy]), "start");
-    x += 40 + 8 * static_cast<double>(kPolicies[policy].size());
+    x += 34 + 7 * static_cast<double>(kPolicies[policy].size());
   }
   return text;
 }

@@ -8,7 +8,12 @@ namespace {
 TEST(Progress, TellsSpeedAndTimeLeft) {
   EXPECT_EQ(progress_line({.done = 3, .total = 12, .tokens = 600, .share = 0.25, .elapsed = std::chrono::seconds(30)}),
             "3 of 12 sequences, 600 tokens, 20 tokens/s, 1 min 30 s left");
-  EXPECT_EQ(progress_line({.done = 0, .total = 12}), "0 of 12 sequences, 0 tokens");
+  EXPECT_EQ(progress_line({.done = 0, .total = 12}), "0 of 12 sequences");
+}
+
+TEST(Progress, SaysNothingOfTokensThatNobodyCounts) {
+  EXPECT_EQ(progress_line({.done = 3, .total = 12, .share = 0.25, .elapsed = std::chrono::seconds(30)}),
+            "3 of 12 sequences, 1 min 30 s left");
 }
 
 TEST(Progress, TellsTheRateOfThisRunAlone) {
