@@ -6,6 +6,8 @@
 #include <memory>
 #include <string>
 #include <thread>
+#include <utility>
+#include <vector>
 
 #include "common/config/configure.h"
 #include "common/logging/logging.h"
@@ -22,13 +24,16 @@ namespace sida::router {
 namespace {
 
 ServedModel served_model(const RouterConfig& config, const model::ModelDirectory& model,
-                         const tokenizer::Tokenizer* tokenizer) {
+                         const tokenizer::Tokenizer* tokenizer, const std::vector<HeadWeights>& weights) {
+  std::vector<ServedHead> heads;
+  for (const HeadWeights& head : weights) heads.push_back({head.name, head.labels});
   return {.name = config.served_model_name.empty() ? std::filesystem::weakly_canonical(model.path()).filename().string()
                                                    : config.served_model_name,
           .tokenizer = tokenizer,
           .vocab_size = static_cast<std::int32_t>(model.config().vocab_size),
           .pad_token_id = model.config().pad_token_id,
-          .eos_token_ids = model.config().eos_token_ids};
+          .eos_token_ids = model.config().eos_token_ids,
+          .heads = std::move(heads)};
 }
 
 Result<void> serve(const RouterConfig& config) {
@@ -41,8 +46,9 @@ Result<void> serve(const RouterConfig& config) {
   const auto transport = transport::make_host_transport({});
   auto router = RouterProcess::start(config, *model, *transport);
   if (!router) return tl::unexpected(std::move(router).error());
-  auto server = HttpServer::listen(config.http, served_model(config, *model, tokenizer ? tokenizer->get() : nullptr),
-                                   (*router)->engine());
+  auto server = HttpServer::listen(
+      config.http, served_model(config, *model, tokenizer ? tokenizer->get() : nullptr, (*router)->heads()),
+      (*router)->engine());
   if (!server) return tl::unexpected(std::move(server).error());
 
   WakeEvent ended;

@@ -26,6 +26,8 @@ class RouterProcess {
   RouterProcess(const RouterProcess&) = delete;
   RouterProcess& operator=(const RouterProcess&) = delete;
 
+  [[nodiscard]] const std::vector<HeadWeights>& heads() const { return weights_.heads(); }
+
   // Any thread.
   [[nodiscard]] Engine& engine() { return *router_; }
 

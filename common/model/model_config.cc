@@ -4,6 +4,7 @@
 #include <nlohmann/json.hpp>
 #include <utility>
 
+#include "common/model/json_document.h"
 #include "common/model/quote_name.h"
 #include "common/model/read_only_file.h"
 
@@ -13,26 +14,10 @@ namespace {
 
 using nlohmann::json;
 
-constexpr std::uint64_t kConfigBytesMax = 1U << 20U;
-constexpr int kDepthMax = 32;
 constexpr std::int64_t kWidthMax = 1 << 20;  // Of a matrix side; the widest released model has 10240.
 constexpr std::int64_t kVocabularyMax = 1 << 24;
 constexpr std::int64_t kLayersMax = 1 << 10;
 constexpr std::int64_t kExpertsMax = 1 << 16;
-
-// A document of a bounded size and depth, its outermost value an object.
-Result<json> parse_object(std::string_view text) {
-  if (text.size() > kConfigBytesMax) return fail(ErrorCode::kInvalidModel, "longer than 1 MiB");
-  bool too_deep = false;
-  const auto watch_depth = [&](int depth, json::parse_event_t, json&) {
-    too_deep = too_deep || depth > kDepthMax;
-    return !too_deep;
-  };
-  json document = json::parse(text.begin(), text.end(), watch_depth, /*allow_exceptions=*/false);
-  if (too_deep) return fail(ErrorCode::kInvalidModel, "nested too deeply");
-  if (!document.is_object()) return fail(ErrorCode::kInvalidModel, "not a JSON object");
-  return document;
-}
 
 // Reads keys of one object; the first problem is kept and everything after it answers defaults.
 class Keys {
@@ -182,9 +167,9 @@ void read_sizes(Keys& keys, DeclaredModel& model) {
 }  // namespace
 
 Result<DeclaredModel> parse_model_config(std::string_view config_json, std::string_view generation_json) {
-  const auto config = parse_object(config_json);
+  const auto config = parse_json_document(config_json);
   if (!config) return fail_at("config.json", config.error());
-  const auto generation = generation_json.empty() ? Result<json>(json::object()) : parse_object(generation_json);
+  const auto generation = generation_json.empty() ? Result<json>(json::object()) : parse_json_document(generation_json);
   if (!generation) return fail_at("generation_config.json", generation.error());
 
   DeclaredModel model;
@@ -201,9 +186,9 @@ Result<DeclaredModel> parse_model_config(std::string_view config_json, std::stri
 }
 
 Result<DeclaredModel> read_model_config(const std::filesystem::path& directory) {
-  const auto config = read_text_file(directory / "config.json", kConfigBytesMax);
+  const auto config = read_text_file(directory / "config.json", kJsonDocumentBytesMax);
   if (!config) return tl::unexpected(config.error());
-  auto generation = read_text_file(directory / "generation_config.json", kConfigBytesMax);
+  auto generation = read_text_file(directory / "generation_config.json", kJsonDocumentBytesMax);
   if (!generation && generation.error().code != ErrorCode::kNotFound) return tl::unexpected(generation.error());
   auto model = parse_model_config(*config, generation ? *generation : std::string());
   if (!model) return fail_at(directory.string(), std::move(model).error());

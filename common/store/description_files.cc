@@ -27,6 +27,7 @@ constexpr std::array kFiles{"config.json",
                             "LICENSE",
                             "NOTICE"};
 constexpr const char* kPredictor = "predictor";
+constexpr const char* kHeads = "heads";
 
 Result<void> copy_one(const fs::path& from, const fs::path& to) {
   constexpr std::uint64_t kPieceBytes = 1U << 20U;
@@ -43,14 +44,17 @@ Result<void> copy_one(const fs::path& from, const fs::path& to) {
   return copy->finish();
 }
 
-Result<void> copy_predictor(const fs::path& from, const fs::path& to) {
+Result<void> copy_folder(const fs::path& from, const fs::path& to,
+                         int depth = 0) {  // NOLINT(misc-no-recursion): to `depth`.
   std::error_code error;
   fs::create_directory(to, error);
   if (error) return fail(ErrorCode::kIo, to.string() + ": cannot create: " + error.message());
   // Stepped by hand: a range-based loop and entry.is_regular_file() throw on what the file system refuses.
   for (fs::directory_iterator entry(from, error); !error && entry != fs::directory_iterator(); entry.increment(error)) {
     std::error_code unreadable;  // A link to nowhere, or to itself: nothing to copy.
-    if (entry->is_regular_file(unreadable)) SIDA_TRY(copy_one(entry->path(), to / entry->path().filename()));
+    const fs::path copy = to / entry->path().filename();
+    if (entry->is_regular_file(unreadable)) SIDA_TRY(copy_one(entry->path(), copy));
+    if (depth > 0 && entry->is_directory(unreadable)) SIDA_TRY(copy_folder(entry->path(), copy, depth - 1));
   }
   if (error) return fail(ErrorCode::kIo, from.string() + ": cannot read: " + error.message());
   return {};
@@ -63,8 +67,9 @@ Result<void> copy_description(const fs::path& from, const fs::path& to) {
   for (const char* file : kFiles) {
     if (fs::exists(from / file, ignored)) SIDA_TRY(copy_one(from / file, to / file));
   }
-  if (!fs::is_directory(from / kPredictor, ignored)) return {};
-  return copy_predictor(from / kPredictor, to / kPredictor);
+  if (fs::is_directory(from / kPredictor, ignored)) SIDA_TRY(copy_folder(from / kPredictor, to / kPredictor));
+  if (fs::is_directory(from / kHeads, ignored)) SIDA_TRY(copy_folder(from / kHeads, to / kHeads, 1));
+  return {};
 }
 
 }  // namespace sida::store

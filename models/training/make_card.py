@@ -44,6 +44,13 @@ def layer_rows(routes: dict) -> list[str]:
     return rows
 
 
+def head_rows(heads: dict, baselines: dict) -> list[str]:
+    rows = ["| head | labels | examples | right | bag of words |", "| --- | --: | --: | --: | --: |"]
+    rows += [f"| {task} | {h['labels']} | {h['examples']} | {percent(h['accuracy'])} | {percent(baselines[task]['bag_of_words'])} |"
+             for task, h in heads.items()]
+    return rows
+
+
 def short_of_goal(figures: dict, baselines: dict) -> list[str]:
     """The goals: a bag of words on each task, three times the commonest token when infilling."""
     below = [task for task in TASKS if figures[task]["accuracy"] < baselines[task]["bag_of_words"]]
@@ -61,7 +68,7 @@ def training_row(runs: list[dict]) -> str:
     return f"Training: {steps} steps{stages}, {tokens / 1e6:.1f} million tokens, {seconds / 60:.0f} minutes."
 
 
-def card(figures: dict, baselines: dict, routes: dict, runs: list[dict]) -> str:
+def card(figures: dict, baselines: dict, routes: dict, heads: dict, runs: list[dict]) -> str:
     g = runs[-1]["geometry"]
     parts = [
         "# sida-demo",
@@ -88,6 +95,9 @@ def card(figures: dict, baselines: dict, routes: dict, runs: list[dict]) -> str:
         "data; hits on held-out tokens). It is the baseline of the learned hash function in `predictor/`. Entropy is normalised: 1 is perfectly even.",
         "", *layer_rows(routes),
         "",
+        "Heads for sequence classification (`heads/`), trained on the frozen encoder, for `/v2/models/<head>/infer`:",
+        "", *head_rows(heads, baselines),
+        "",
         "## Prompts",
         "",
         "    topic: a large ship that carries goods across the sea",
@@ -109,10 +119,10 @@ def main() -> None:
     arguments.add_argument("--model", type=Path, default=Path("models/demo"))
     arguments.add_argument("--earlier", type=Path, nargs="*", default=[], help="export.json of the stages before")
     options = arguments.parse_args()
-    figures, baselines, routes = (json.loads((options.out / name).read_text())
-                                  for name in ("figures.json", "baselines.json", "routes.json"))
+    figures, baselines, routes, heads = (json.loads((options.out / name).read_text())
+                                         for name in ("figures.json", "baselines.json", "routes.json", "heads.json"))
     runs = [json.loads(path.read_text()) for path in [*options.earlier, options.out / "export.json"]]
-    (options.model / "README.md").write_text(card(figures, baselines, routes, runs))
+    (options.model / "README.md").write_text(card(figures, baselines, routes, heads, runs))
 
 
 if __name__ == "__main__":

@@ -49,6 +49,12 @@ struct ScoreJob {
   std::vector<std::int32_t> target_ids;  // Not empty.
 };
 
+// The encoder alone, and a head for sequence classification on the mean of its output.
+struct ClassifyJob {
+  std::vector<std::int32_t> input_ids;  // With the end token; not empty.
+  std::size_t head = 0;                 // Of the model's heads, by name.
+};
+
 enum class FinishReason { kStop, kLength };
 
 struct TokenLogprob {
@@ -90,6 +96,7 @@ struct JobResult {
   std::vector<GeneratedToken> tokens;  // Of a GenerateJob, end token included where it was generated.
   FinishReason finish_reason = FinishReason::kLength;
   std::vector<float> target_logprobs;  // Of a ScoreJob, one per target token.
+  std::vector<float> logits;           // Of a ClassifyJob, one per label.
   RoutingReport routing;
 };
 
@@ -97,7 +104,7 @@ struct JobResult {
 // onward.
 struct Job {
   RequestId request;
-  std::variant<GenerateJob, ScoreJob> work;
+  std::variant<GenerateJob, ScoreJob, ClassifyJob> work;
   bool return_experts = false;
   std::optional<RoutingMode> routing;  // Nothing: the router's default.
   bool return_gates = false;

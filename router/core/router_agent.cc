@@ -242,10 +242,12 @@ NewSequence RouterAgent::new_sequence(SequenceId id) const {
                        .source = source_of(job),
                        .sampling = {},
                        .target = {},
+                       .head = {},
                        .routing = running.result.routing.mode,
                        .record_gates = job.return_gates};
   if (const auto* generate = std::get_if<GenerateJob>(&job.work)) sequence.sampling = generate->sampling;
   if (const auto* score = std::get_if<ScoreJob>(&job.work)) sequence.target = score->target_ids;
+  if (const auto* classify = std::get_if<ClassifyJob>(&job.work)) sequence.head = classify->head;
   return sequence;
 }
 
@@ -283,6 +285,7 @@ bool RouterAgent::take_outcome(const SequenceOutcome& outcome, TimePoint now) {
   if (outcome.finished) {
     running.result.finish_reason = outcome.finish_reason;
     running.result.target_logprobs = outcome.target_logprobs;
+    running.result.logits = outcome.logits;
     counters_.times.total.add(now - running.admitted);
     JobResult result = std::move(running.result);
     end(outcome.id, std::move(result));

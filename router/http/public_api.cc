@@ -10,12 +10,12 @@
 #include "common/base/version.h"
 #include "router/http/completions_stream.h"
 #include "router/http/growing_text.h"
+#include "router/http/inference_protocol.h"
 #include "router/http/job_runner.h"
 #include "router/http/job_stream.h"
 #include "router/http/json_fields.h"
 #include "router/http/openapi.h"
 #include "router/http/request_id.h"
-#include "router/http/routes.h"
 #include "router/http/score.h"
 #include "router/http/status_json.h"
 #include "router/http/tokenize.h"
@@ -25,6 +25,7 @@ namespace sida::router {
 namespace {
 
 namespace net = boost::asio;
+using nlohmann::json;
 
 constexpr const char* kStopping = "the server is shutting down; send the request again later";
 
@@ -101,14 +102,17 @@ net::awaitable<Answer> PublicApi::route(const HttpRequest& request, ClientWatch&
     co_return Answer{*std::move(refused), {}};
   }
   if (refusing_ && request.method == "POST") {
-    co_return Answer{error_reply(api_error({ErrorCode::kUnavailable, kStopping})), {}};
+    const ApiError stopping = api_error({ErrorCode::kUnavailable, kStopping});
+    co_return Answer{is_inference_protocol(request.path) ? protocol_error(stopping) : error_reply(stopping), {}};
   }
   if (request.path == "/v1/completions") {
     Answer answer = co_await complete(request, client);
     co_return answer;
   }
   Answer answer;
-  if (request.path == "/v1/score") {
+  if (is_inference_protocol(request.path)) {
+    answer.reply = co_await inference_protocol(*find_route(request.path), request, client);
+  } else if (request.path == "/v1/score") {
     answer.reply = co_await score(request, client);
   } else if (request.path == "/health") {
     answer.reply = health();
@@ -254,13 +258,57 @@ net::awaitable<Reply> PublicApi::score(const HttpRequest& request, ClientWatch& 
   co_return json_reply(score_response(meta, *parsed, model_, results->front()));
 }
 
-Reply PublicApi::health() const {
+net::awaitable<Reply> PublicApi::inference_protocol(const Route& route, const HttpRequest& request,
+                                                    ClientWatch& client) {
+  const auto ready_reply = [this](json body) {
+    Reply reply = json_reply(body);
+    reply.status = status().ready ? 200 : 503;
+    return reply;
+  };
+  if (route.path == "/v2") co_return json_reply(server_metadata());
+  if (route.path == "/v2/health/live") co_return json_reply({{"live", true}});
+  if (route.path == "/v2/health/ready") co_return ready_reply({{"ready", status().ready}});
+  const auto head = find_head(model_, named_in(request));
+  if (!head) co_return protocol_error(head.error());
+  if (route.path == "/v2/models/{model}") co_return json_reply(head_metadata(model_.heads[*head]));
+  if (route.path == "/v2/models/{model}/ready") {
+    co_return ready_reply({{"name", model_.heads[*head].name}, {"ready", status().ready}});
+  }
+  const auto answer = co_await infer(*head, request, client);
+  co_return answer ? json_reply(*answer) : protocol_error(answer.error());
+}
+
+net::awaitable<ApiResult<json>> PublicApi::infer(std::size_t head, const HttpRequest& request, ClientWatch& client) {
+  const auto body = parse_json_object(request.body, limits_.json_depth_max);
+  if (!body) {
+    co_return tl::unexpected<ApiError>(body.error());
+  }
+  const auto parsed = parse_infer(*body, model_, limits_);
+  if (!parsed) {
+    co_return tl::unexpected<ApiError>(parsed.error());
+  }
+  std::vector<Job> jobs = jobs_of(*parsed, head);
+  for (Job& job : jobs) {
+    prepare(job, request);
+  }
+  const auto results = co_await run_jobs(engine_, std::move(jobs), Enough(), client);
+  if (!results) {
+    co_return tl::unexpected<ApiError>(results.error());
+  }
+  co_return infer_response(*parsed, model_.heads[head], *results);
+}
+
+RouterStatus PublicApi::status() const {
   RouterStatus status = engine_.status();
   if (refusing_) {
     status.ready = false;
     status.reason = kStopping;
   }
-  return health_reply(status);
+  return status;
+}
+
+Reply PublicApi::health() const {
+  return health_reply(status());
 }
 
 Reply PublicApi::models(const std::string& wanted) const {

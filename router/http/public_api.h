@@ -18,6 +18,7 @@
 #include "router/http/job_stream.h"
 #include "router/http/metrics.h"
 #include "router/http/reply.h"
+#include "router/http/routes.h"
 #include "router/http/served_model.h"
 
 namespace sida::router {
@@ -46,9 +47,14 @@ class PublicApi {
   [[nodiscard]] Reply translate(const HttpRequest& request) const;  // /tokenize and /detokenize.
   boost::asio::awaitable<Reply> score(const HttpRequest& request, ClientWatch& client);
   [[nodiscard]] Reply models(const std::string& wanted) const;  // One by its name; empty: the list.
+  // Everything under /v2. `route`: of its path.
+  boost::asio::awaitable<Reply> inference_protocol(const Route& route, const HttpRequest& request, ClientWatch& client);
+  boost::asio::awaitable<ApiResult<nlohmann::json>> infer(std::size_t head, const HttpRequest& request,
+                                                          ClientWatch& client);
   // Counts and logs it.
   void answered(const HttpRequest& request, const std::string& outcome, TimePoint begun);
   [[nodiscard]] Reply health() const;
+  [[nodiscard]] RouterStatus status() const;  // Not ready while refusing.
   // Adds what a job needs besides its work: id, deadline, trace.
   void prepare(Job& job, const HttpRequest& request);
 

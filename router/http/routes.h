@@ -13,18 +13,25 @@ namespace sida::router {
 
 struct Route {
   std::string_view method;
-  std::string_view path;  // May end with a name in braces, which stands for whatever a client names.
+  // A segment in braces stands for whatever a client names: one segment, or at the end the whole rest.
+  std::string_view path;
 };
 
 std::span<const Route> public_routes();
 
+// The route that a path is of; nullptr: none.
+const Route* find_route(std::string_view path);
+
 // What is wrong with path, method or content type; nothing: the request has a handler.
 std::optional<Reply> refuse_route(const HttpRequest& request);
 
-// The name at the end of a path such as /v1/models/NAME, %XX decoded; empty when the route has none.
+// The name in a path such as /v1/models/NAME, %XX decoded; empty when the route has none.
 std::string named_in(const HttpRequest& request);
 
-// The path for logs and metrics: one of ours or "other", never a client's text.
+// Whether the path belongs to the Open Inference Protocol, which has a form of its own for errors.
+bool is_inference_protocol(std::string_view path);
+
+// The route's path for logs and metrics, or "other": never a client's text.
 std::string endpoint_label(const HttpRequest& request);
 
 }  // namespace sida::router

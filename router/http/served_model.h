@@ -12,6 +12,12 @@
 
 namespace sida::router {
 
+// A head for sequence classification.
+struct ServedHead {
+  std::string name;
+  std::vector<std::string> labels;  // By logit.
+};
+
 // Plain data, fixed while the server runs; any thread.
 struct ServedModel {
   std::string name;
@@ -19,6 +25,7 @@ struct ServedModel {
   std::int32_t vocab_size = 0;
   std::int32_t pad_token_id = 0;
   std::vector<std::int32_t> eos_token_ids;
+  std::vector<ServedHead> heads;  // In the order of the trunk's.
 };
 
 // The ids of one text, end token included. 400 when there is no tokeniser; `param` names the field.

@@ -2,10 +2,12 @@
 
 #include <ATen/core/Tensor.h>
 
+#include <algorithm>
 #include <cmath>
 #include <utility>
 
 #include "router/trunk/batch.h"
+#include "router/trunk/classify.h"
 #include "router/trunk/tensor_rows.h"
 
 namespace sida::router {
@@ -80,14 +82,26 @@ void cross_attention(Batch& batch, const AttentionWeights& weights, std::size_t 
   batch.add_projection(weights.output);
 }
 
-// normed() is the encoder's output here.
+// normed() is the encoder's output here, as in what follows.
+void classify_sequences(const Batch& batch) {
+  const ForwardContext& context = batch.context();
+  for (const auto& sequence : batch.sequences()) {
+    if (!sequence.state->head) continue;
+    sequence.state->logits = classify(context.backend, context.weights.heads()[*sequence.state->head],
+                                      slice(batch.normed(), sequence.first_row, sequence.rows));
+  }
+}
+
 void fill_cross_caches(Batch& batch) {
+  std::vector<BatchSequence> decoded = batch.sequences();
+  std::erase_if(decoded, [](const BatchSequence& sequence) { return sequence.state->head.has_value(); });
+  if (decoded.empty()) return;
   const auto& blocks = batch.context().weights.decoder().blocks;
-  for (const auto& sequence : batch.sequences()) sequence.state->cross_caches.assign(blocks.size(), {});
+  for (const auto& sequence : decoded) sequence.state->cross_caches.assign(blocks.size(), {});
   for (std::size_t block = 0; block < blocks.size(); ++block) {
     project(batch, blocks[block].cross_attention->key, batch.key());
     project(batch, blocks[block].cross_attention->value, batch.value());
-    for (const auto& sequence : batch.sequences()) {
+    for (const auto& sequence : decoded) {
       sequence.state->cross_caches[block].append(slice(batch.key(), sequence.first_row, sequence.rows),
                                                  slice(batch.value(), sequence.first_row, sequence.rows));
     }
@@ -165,6 +179,7 @@ Task<Result<EncodeOutput>> encode(const ForwardContext& context, std::span<Seque
   }
   batch.norm(stack.final_norm);
   observe_output(batch, Stack::kEncoder);
+  classify_sequences(batch);
   fill_cross_caches(batch);
   co_return std::move(output);
 }

@@ -47,7 +47,7 @@ struct EncodeOutput {
   std::vector<LayerRouting> routing;  // Encoder's MoE layers, rows of all sequences one after another.
 };
 
-// Runs the encoder over each sequence's source and fills its cross-attention caches.
+// Runs the encoder over each sequence's source and fills its cross-attention caches, or its logits if it is classified.
 Task<Result<EncodeOutput>> encode(const ForwardContext& context, std::span<SequenceState* const> sequences);
 
 struct DecodeOutput {

@@ -36,9 +36,11 @@ struct SequenceState {
   std::vector<std::int32_t> source;          // Encoder tokens.
   std::vector<std::int32_t> decoder_tokens;  // Start token first; the last ones are not in the cache yet.
   std::vector<KeyValueCache> self_caches;    // Per decoder block.
-  std::vector<KeyValueCache> cross_caches;   // Per decoder block; filled by the encoder pass.
+  std::vector<KeyValueCache> cross_caches;   // Per decoder block; filled by the encoder pass of one that is decoded.
   RoutingMode routing = RoutingMode::kExact;
-  std::optional<TableRows> table;  // Of this step's rows, in the stack that the step runs.
+  std::optional<std::size_t> head;  // Of a sequence that is classified: TrunkWeights::heads(). It is not decoded.
+  std::vector<float> logits;        // Of that head; filled by the encoder pass.
+  std::optional<TableRows> table;   // Of this step's rows, in the stack that the step runs.
 
   [[nodiscard]] std::int64_t cached() const { return self_caches.empty() ? 0 : self_caches.front().length(); }
 };

@@ -20,12 +20,13 @@
 
 namespace sida::router {
 
-// A sequence that joins with this step: it is encoded now and decoded from a later step on.
+// A sequence that joins with this step: it is encoded now and, unless it is classified, decoded from a later step on.
 struct NewSequence {
   SequenceId id;
   std::vector<std::int32_t> source;
   SamplingParams sampling;           // Of a generating sequence.
   std::vector<std::int32_t> target;  // Not empty: teacher-forced scoring of these.
+  std::optional<std::size_t> head;   // Given: classification by this one of TrunkWeights::heads().
   RoutingMode routing = RoutingMode::kExact;
   bool record_gates = false;
 };
@@ -68,6 +69,7 @@ struct SequenceOutcome {
   FinishReason finish_reason = FinishReason::kLength;
   std::optional<GeneratedToken> token;  // Of a decode step that generates.
   std::vector<float> target_logprobs;   // Of one that scores.
+  std::vector<float> logits;            // Of a sequence that is classified.
   std::vector<LayerRouting> routing;    // Of this step's stack.
 };
 

@@ -10,6 +10,11 @@
 namespace sida::router {
 namespace {
 
+Error not_finite() {
+  return {ErrorCode::kInternal,
+          "the model's scores are not finite: its weights are damaged, or overflow in this compute type"};
+}
+
 constexpr std::int64_t kHeadRows = 32;  // Rows of logits at a time: 4 MB for Switch's vocabulary.
 
 // The part of each layer's routing that belongs to rows [first, first + rows).
@@ -70,6 +75,7 @@ void StepRunner::add_sequence(NewSequence&& sequence) {
   added->sampling = std::move(sequence.sampling);
   added->target = std::move(sequence.target);
   added->state.routing = sequence.routing;
+  added->state.head = sequence.head;
   added->record_gates = sequence.record_gates;
   sequences_[sequence.id] = std::move(added);
 }
@@ -137,17 +143,22 @@ std::optional<StepDone> StepRunner::take_done() {
 void StepRunner::finish_encode(Running& step, StepDone& done) {
   auto output = step.encode_task->take();
   std::size_t first_row = 0;
-  for (const SequenceState* state : step.encode) {
+  for (SequenceState* state : step.encode) {
     SequenceOutcome outcome;
     outcome.id = state->id;
     const std::size_t rows = state->source.size();
     if (output) {
       outcome.routing = routing_of(output->routing, first_row, rows);
+      outcome.finished = state->head.has_value();
+      outcome.logits = std::move(state->logits);
+      if (!std::ranges::all_of(outcome.logits, [](float logit) { return std::isfinite(logit); })) {
+        outcome.error = not_finite();
+      }
     } else {
       outcome.error = output.error();
       outcome.finished = true;
-      sequences_.erase(outcome.id);
     }
+    if (outcome.finished) sequences_.erase(outcome.id);
     first_row += rows;
     done.outcomes.push_back(std::move(outcome));
   }
@@ -188,9 +199,7 @@ void StepRunner::read_out(Running& step, const DecodeOutput& output, std::vector
       Sequence& sequence = *sequences_.at(outcomes[index].id);
       const double log_sum = log_sum_exp(row_scores);
       if (!std::isfinite(log_sum)) {
-        outcomes[index].error = Error{ErrorCode::kInternal,
-                                      "the model's scores are not finite: its weights are damaged, or "
-                                      "overflow in this compute type"};
+        outcomes[index].error = not_finite();
         outcomes[index].finished = true;
       } else if (sequence.target.empty()) {
         sample(sequence, row_scores, log_sum, outcomes[index]);

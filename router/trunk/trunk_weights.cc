@@ -6,6 +6,7 @@
 #include <string>
 #include <utility>
 
+#include "common/model/classification_head.h"
 #include "common/model/token_experts.h"
 #include "router/trunk/tensor_rows.h"
 
@@ -35,6 +36,7 @@ class TrunkLoader {
     SIDA_TRY(load_stack(Stack::kEncoder, model_.geometry().encoder, weights_.encoder_));
     SIDA_TRY(load_stack(Stack::kDecoder, model_.geometry().decoder, weights_.decoder_));
     SIDA_TRY(matrix(model_.lm_head(), weights_.dtype_, weights_.lm_head_));
+    SIDA_TRY(heads());
     return std::move(weights_);
   }
 
@@ -107,6 +109,23 @@ class TrunkLoader {
     return {};
   }
 
+  Result<void> heads() {
+    auto read = model::read_classification_heads(model_);
+    if (!read) return tl::unexpected(std::move(read).error());
+    const std::int64_t width = weights_.config_.d_model;
+    for (model::ClassificationHead& head : *read) {
+      const auto labels = static_cast<std::int64_t>(head.labels.size());
+      weights_.heads_.push_back(
+          {.name = std::move(head.name),
+           .labels = std::move(head.labels),
+           .dense = packed(head.dense_weight.data(), DType::kFloat32, width, width, DType::kFloat32),
+           .dense_bias = std::move(head.dense_bias),
+           .out = packed(head.out_weight.data(), DType::kFloat32, labels, width, DType::kFloat32),
+           .out_bias = std::move(head.out_bias)});
+    }
+    return {};
+  }
+
   Result<void> matrix(const std::string& name, PackedMatrix& out) {
     return matrix(model_.tensor(name), weights_.dtype_, out);
   }
@@ -114,10 +133,14 @@ class TrunkLoader {
   Result<void> matrix(const TensorInfo& info, DType dtype, PackedMatrix& out) {
     std::vector<std::byte> stored(info.bytes);
     SIDA_TRY(model_.weights().read(info, stored));
-    const auto size = packed_bytes(info.shape[0], info.shape[1], dtype);
-    out = pack(stored.data(), info.dtype, info.shape[0], info.shape[1], dtype, weights_.memory_.take(size));
-    weights_.bytes_ += size;
+    out = packed(stored.data(), info.dtype, info.shape[0], info.shape[1], dtype);
     return {};
+  }
+
+  PackedMatrix packed(const void* source, DType source_dtype, std::int64_t outputs, std::int64_t inputs, DType dtype) {
+    const auto size = packed_bytes(outputs, inputs, dtype);
+    weights_.bytes_ += size;
+    return pack(source, source_dtype, outputs, inputs, dtype, weights_.memory_.take(size));
   }
 
   const ModelDirectory& model_;

@@ -1,4 +1,5 @@
-// The dense part of a Switch Transformers model, packed for the kernels: everything but the experts.
+// The dense part of a Switch Transformers model, packed for the kernels: everything but the experts. With it, the heads
+// for sequence classification that lie beside the model.
 #pragma once
 
 #include <ATen/core/Tensor.h>
@@ -6,6 +7,7 @@
 #include <cstddef>
 #include <cstdint>
 #include <optional>
+#include <string>
 #include <vector>
 
 #include "common/base/result.h"
@@ -47,6 +49,16 @@ struct StackWeights {
   at::Tensor embedding;              // [vocab, d_model], dtype of the checkpoint.
 };
 
+// model/classification_head.h, packed for the kernels.
+struct HeadWeights {
+  std::string name;
+  std::vector<std::string> labels;
+  PackedMatrix dense;             // [d_model, d_model], fp32.
+  std::vector<float> dense_bias;  // [d_model]
+  PackedMatrix out;               // [labels, d_model], fp32.
+  std::vector<float> out_bias;    // [labels]
+};
+
 struct TrunkOptions {
   DType dtype = DType::kFloat32;     // Of matrices and activations: kFloat32 or kBFloat16.
   std::int64_t expert_capacity = 0;  // Tokens of one sequence per expert and forward call; 0: unlimited.
@@ -62,7 +74,8 @@ class TrunkWeights {
   [[nodiscard]] DType dtype() const { return dtype_; }
   [[nodiscard]] const StackWeights& encoder() const { return encoder_; }
   [[nodiscard]] const StackWeights& decoder() const { return decoder_; }
-  [[nodiscard]] const PackedMatrix& lm_head() const { return lm_head_; }  // [vocab, d_model]
+  [[nodiscard]] const PackedMatrix& lm_head() const { return lm_head_; }          // [vocab, d_model]
+  [[nodiscard]] const std::vector<HeadWeights>& heads() const { return heads_; }  // By name.
   [[nodiscard]] std::size_t bytes() const { return bytes_; }
 
  private:
@@ -73,6 +86,7 @@ class TrunkWeights {
   StackWeights encoder_;
   StackWeights decoder_;
   PackedMatrix lm_head_;
+  std::vector<HeadWeights> heads_;
   WeightMemory memory_;  // Of the packed matrices.
   std::size_t bytes_ = 0;
 };

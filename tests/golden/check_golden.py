@@ -1,6 +1,6 @@
 """Computes golden cases anew and compares them with the committed files.
 
-`python check_golden.py [case ...]` checks the named cases ('sampling' is one more name), or all.
+`python check_golden.py [case ...]` checks the named cases ('sampling' and 'heads' are names too), or all.
 Model files, ids and flags must be the same; numbers may differ by 1e-6, relative to the largest
 value of their tensor where that is above 1.
 """
@@ -13,6 +13,7 @@ import tempfile
 import torch
 from safetensors.torch import load_file
 
+import golden_heads
 import make_golden
 from golden_cases import CASES
 
@@ -57,6 +58,11 @@ def check(name, root, tolerance):
     if name == "sampling":
         make_golden.make_sampling(root)
         return compare_tensors(committed / "sampling.safetensors", root / "sampling.safetensors", tolerance)
+    if name == "heads":
+        golden_heads.make(committed / "cases", root)
+        problems = compare_tensors(committed / "heads.safetensors", root / "heads.safetensors", tolerance)
+        return problems + [p for head in golden_heads.HEADS
+                           for p in compare_models(committed / "heads" / head, root / "heads" / head)]
     make_golden.make_case(next(case for case in CASES if case["name"] == name), root)
     old, new = (base / "cases" / name for base in (committed, root))
     return compare_models(old / "model", new / "model") + compare_tensors(
@@ -69,7 +75,7 @@ def main():
     parser.add_argument("--tolerance", type=float, default=1e-6)
     arguments = parser.parse_args()
     make_golden.prepare()
-    known = [case["name"] for case in CASES] + ["sampling"]
+    known = [case["name"] for case in CASES] + ["sampling", "heads"]
     unknown = set(arguments.cases) - set(known)
     if unknown:
         parser.error(f"unknown case: {', '.join(sorted(unknown))}")

@@ -10,6 +10,7 @@ import torch
 import transformers
 from safetensors.torch import save_file
 
+import golden_heads
 import golden_sampling
 from golden_cases import CASES, EOS, PAD, START
 from golden_model import MAX_NEW_TOKENS, build, confirm, forced, greedy, load, save
@@ -131,18 +132,22 @@ def make_sampling(root):
 
 def main():
     parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("cases", nargs="*", help="names of cases, or 'sampling' (default: everything)")
+    parser.add_argument("cases", nargs="*", help="names of cases, 'sampling' or 'heads' (default: everything)")
     parser.add_argument("--output", type=pathlib.Path, default=HERE)
     arguments = parser.parse_args()
     prepare()
     known = {case["name"]: case for case in CASES}
-    unknown = set(arguments.cases) - set(known) - {"sampling"}
+    unknown = set(arguments.cases) - set(known) - {"sampling", "heads"}
     if unknown:
         parser.error(f"unknown case: {', '.join(sorted(unknown))}")
-    for name in arguments.cases or [*known, "sampling"]:
+    for name in arguments.cases or [*known, "sampling", "heads"]:
         if name == "sampling":
             make_sampling(arguments.output)
             print("sampling")
+            continue
+        if name == "heads":
+            golden_heads.make(HERE / "cases", arguments.output)
+            print("heads")
             continue
         report = make_case(known[name], arguments.output)
         lengths = [f"{r['source_length']}/{r['target_length']}/{r['greedy_length']}{r['stopped_by'][0]}"

@@ -12,8 +12,8 @@
 
 namespace sida::router {
 
-// Answers at once with tokens 10, 11, 12, … of log-probability -0.5 each (score: -0.5 per target token); or, with
-// `hold`, keeps jobs until they are cancelled. Thread-safe.
+// Answers at once with tokens 10, 11, 12, … of log-probability -0.5 each (score: -0.5 per target token; classify: the
+// logits length, 2.5, head); or, with `hold`, keeps jobs until they are cancelled. Thread-safe.
 class FakeEngine : public Engine {
  public:
   Result<void> submit(Job job) override {
@@ -100,6 +100,8 @@ class FakeEngine : public Engine {
           job.on_token(result.tokens.back());
         }
       }
+    } else if (const auto* classify = std::get_if<ClassifyJob>(&job.work)) {
+      result.logits = {static_cast<float>(classify->input_ids.size()), 2.5F, static_cast<float>(classify->head)};
     } else {
       result.target_logprobs.assign(std::get<ScoreJob>(job.work).target_ids.size(), -0.5F);
     }

@@ -37,7 +37,8 @@ class HttpServerTest : public ::testing::Test {
   ~HttpServerTest() override { stop(); }
 
   void start() {
-    auto server = HttpServer::listen(options_, {"demo", &tokenizer_, 256, 0, {1}}, engine_);
+    auto server =
+        HttpServer::listen(options_, {"demo", &tokenizer_, 256, 0, {1}, {{"kind", {"a", "b", "c"}}}}, engine_);
     ASSERT_TRUE(server) << server.error().message;
     server_ = *std::move(server);
     thread_ = std::thread([this] { server_->run(); });
@@ -109,6 +110,36 @@ TEST_F(HttpServerTest, EchoesThePromptBeforeTheAnswer) {
   const std::string text = client.read_until("[DONE]");
   EXPECT_THAT(text, HasSubstr(R"("text":"ab<10>")"));
   EXPECT_THAT(text, HasSubstr(R"("text":"<11>")"));
+}
+
+TEST_F(HttpServerTest, ClassifiesByTheOpenInferenceProtocol) {
+  const std::string tensor = R"({"inputs":[{"name":"text","datatype":"BYTES","shape":[2],"data":["a","abcd"]}]})";
+  const json reply = body_of(ask(post("/v2/models/kind/infer", tensor)));
+  EXPECT_EQ(reply["outputs"][0]["data"], json({2.0, 2.5, 0.0, 5.0, 2.5, 0.0}));
+  EXPECT_EQ(reply["outputs"][1]["data"], json({"b", "a"}));
+  EXPECT_THAT(ask(post("/v2/models/other/infer", tensor)), StartsWith("HTTP/1.1 404"));
+  EXPECT_TRUE(body_of(ask(post("/v2/models/kind/infer", "{}")))["error"].is_string());
+  EXPECT_EQ(body_of(ask("GET /v2/models/kind HTTP/1.1\r\nHost: x\r\n\r\n"))["parameters"]["labels"],
+            json({"a", "b", "c"}));
+  EXPECT_THAT(ask("GET /v2/models/kind/ready HTTP/1.1\r\nHost: x\r\n\r\n"), StartsWith("HTTP/1.1 200"));
+  EXPECT_EQ(body_of(ask("GET /v2 HTTP/1.1\r\nHost: x\r\n\r\n"))["name"], "sida");
+}
+
+TEST_F(HttpServerTest, TakesTensorsWithoutAContentTypeButNotFromAPage) {
+  const std::string tensor = R"({"inputs":[{"name":"input_ids","datatype":"INT64","shape":[1,1],"data":[5]}]})";
+  const auto without_type = [&](const std::string& headers) {
+    return ask("POST /v2/models/kind/infer HTTP/1.1\r\nHost: x\r\n" + headers +
+               "Content-Length: " + std::to_string(tensor.size()) + "\r\n\r\n" + tensor);
+  };
+  EXPECT_THAT(without_type(""), StartsWith("HTTP/1.1 200"));
+  EXPECT_THAT(without_type("Origin: http://elsewhere.example\r\n"), StartsWith("HTTP/1.1 415"));
+  EXPECT_THAT(without_type("Content-Type: text/plain\r\n"), StartsWith("HTTP/1.1 415"));
+}
+
+TEST_F(HttpServerTest, IsNotReadyByTheProtocolWhileWorkersLoad) {
+  engine_.state.ready = false;
+  EXPECT_THAT(ask("GET /v2/health/ready HTTP/1.1\r\nHost: x\r\n\r\n"), StartsWith("HTTP/1.1 503"));
+  EXPECT_THAT(ask("GET /v2/health/live HTTP/1.1\r\nHost: x\r\n\r\n"), StartsWith("HTTP/1.1 200"));
 }
 
 TEST_F(HttpServerTest, KeepsAConnectionForFurtherRequests) {

@@ -12,6 +12,7 @@
 #include <string>
 
 #include "router/http/completions_request.h"
+#include "router/http/inference_protocol.h"
 #include "router/http/routes.h"
 #include "router/http/score.h"
 #include "router/http/tokenize.h"
@@ -70,6 +71,12 @@ TEST_F(OpenApi, DescribesOnlyFieldsThatAreRead) {
                [this](const json& body) { return message_of(tokenize(body, model_, limits_)); });
   expect_known("DetokenizeRequest", {{"tokens", {97}}},
                [this](const json& body) { return message_of(detokenize(body, model_)); });
+  const json input{{"name", "text"}, {"datatype", "BYTES"}, {"shape", {1}}, {"data", {"a"}}};
+  expect_known("InferRequest", {{"inputs", {input}}},
+               [this](const json& body) { return message_of(parse_infer(body, model_, limits_)); });
+  expect_known("InputTensor", input, [this](const json& tensor) {
+    return message_of(parse_infer({{"inputs", {tensor}}}, model_, limits_));
+  });
 }
 
 TEST_F(OpenApi, TakesTheDefaultsThatItTells) {
