@@ -20,7 +20,7 @@ from switch_model import SwitchModel
 from weights import load_model
 
 TRAINING = {"short": ["short"], "pair": ["pair", "pair_negative"], "long": ["long", "long_mixed"]}
-EXAMPLES = 30_000  # Of each file, at most.
+EXAMPLES = {"short": 30_000, "pair": 12_000, "pair_negative": 12_000, "long": 4_000, "long_mixed": 4_000}  # At most.
 EPOCHS, BATCH, RATE, DECAY, DROPOUT = 40, 256, 2e-3, 1e-3, 0.2
 
 
@@ -98,7 +98,7 @@ def main() -> None:
         texts = label_texts(data, task, tokenizer)
         position = torch.full((model.geometry.vocab_size,), -1)
         position[list(texts)] = torch.arange(len(texts))
-        made = [features(model, data, "train", name, EXAMPLES) for name in files]
+        made = [features(model, data, "train", name, EXAMPLES[name]) for name in files]
         valid, test = (features(model, data, split, task, 10**6) for split in ("valid", "test"))
         head = train(torch.cat([m for m, _ in made]), position[torch.cat([a for _, a in made])],
                      (valid[0], position[valid[1]]), len(texts))

@@ -9,7 +9,7 @@ import unittest
 
 SOURCE = pathlib.Path(__file__).resolve().parents[2]
 CODE = (".h", ".cc", ".cu", ".py", ".sh", ".cmake")
-NO_README = ("tests/unit", "tests/golden/cases", "tests/fuzz/corpus", ".ci")
+NO_README = ("tests/unit", "tests/golden/cases", "tests/golden/heads", "models/demo/heads", "tests/fuzz/corpus", ".ci")
 
 
 def tracked():
