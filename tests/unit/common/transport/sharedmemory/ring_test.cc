@@ -287,8 +287,9 @@ TEST_F(Ring, SurvivesDamageWhileItReads) {
     }
   });
   int messages = 0;
-  const TimePoint until = steady_now() + std::chrono::seconds(20);
-  while (messages < 20000 && steady_now() < until) {
+  constexpr int kMessages = 1000;
+  const TimePoint until = steady_now() + std::chrono::seconds(60);
+  while (messages < kMessages && steady_now() < until) {
     RingReader reader(theirs_, Direction::kToServer, kMessageBytesMax);
     const auto message = reader.read();
     if (!message || !*message) continue;
@@ -297,7 +298,7 @@ TEST_F(Ring, SurvivesDamageWhileItReads) {
   }
   stop = true;
   vandal.join();
-  EXPECT_EQ(messages, 20000);
+  EXPECT_EQ(messages, kMessages);
 }
 
 TEST(Segment, RefusesMemoryThatCanShrinkOrHasAnotherSize) {
