@@ -127,6 +127,7 @@ Result<std::unique_ptr<ExpertWorker>> ExpertWorker::start(const WorkerConfig& co
   WorkerCore core(std::move(identity),
                   {.eviction = eviction_of(config.eviction),
                    .prefetch = prefetch_mode_of(config.prefetch),
+                   .read_pieces = loader.pieces(),
                    .first_load_time = measured->load_time},
                   steady_now());
   worker->link_ = std::make_unique<LinkAgent>(std::move(core),

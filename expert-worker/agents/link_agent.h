@@ -57,7 +57,7 @@ class LinkAgent {
   std::unordered_map<JobId, std::shared_ptr<JobRows>> rows_;
   std::shared_ptr<JobRows> arriving_;  // Of the dispatch that the core is asked about.
   std::vector<PeerId> gone_;           // Tensor peers that a send found gone.
-  bool prefetching_ = true;            // As it was told last.
+  bool prefetching_ = false;           // As it was told last.
   bool active_ = false;                // Something was received or sent in this turn.
   WakeEvent stop_event_;
   std::atomic<bool> stopping_{false};

@@ -40,6 +40,7 @@ struct WorkerLimits {
   std::size_t prefetch_max = 16384;                  // Uses expected; beyond it what is needed last is dropped.
   std::chrono::milliseconds expected_for{10'000};    // Advice older than that is forgotten.
   std::size_t loads_in_flight_max = 2;               // Demanded experts on their way from disk.
+  std::size_t read_pieces = 1;                       // In which an expert is read; at least one.
   std::size_t computes_in_flight_max = 2;            // One runs while the next waits, so that no time is lost between.
   std::chrono::milliseconds roster_grace{500};       // Without a roster for so long, all experts are its own.
   std::chrono::milliseconds router_timeout{10'000};  // A router silent for so long is forgotten.

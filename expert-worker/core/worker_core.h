@@ -70,6 +70,12 @@ class WorkerCore {
     bool advised = false;
     bool cancelled = false;   // Its end is on its way.
     TimePoint demanded_at{};  // If it was advised before.
+    [[nodiscard]] bool advised_only() const { return advised && !demanded && !cancelled; }
+  };
+  // What is measured while nothing is read ahead: the expert that would be, and how long the disk had time for it.
+  struct Imagined {
+    ExpertKey key;
+    Duration read{0};
   };
 
   void greet(PeerId peer, const proto::Hello& hello, bool on_control_link, TimePoint now, WorkerActions& actions);
@@ -80,6 +86,7 @@ class WorkerCore {
   void advance(TimePoint now, WorkerActions& actions);
   void pin_resident(Job& job, TimePoint now);
   bool read_missing(Job& job, TimePoint now, WorkerActions& actions);
+  void tell_demanded(ExpertKey key, bool behind_advice);
   void demand_load(ExpertKey key, TimePoint now, WorkerActions& actions);
   void met(ExpertKey prefetched);
   void give_up_one_load(WorkerActions& actions);
@@ -87,6 +94,8 @@ class WorkerCore {
   void cancel_load(SlotId slot, Loading& load, WorkerActions& actions);
   void start_computes(WorkerActions& actions);
   void load_expected(TimePoint now, WorkerActions& actions);
+  void imagine();
+  void imagine_on(TimePoint now);
   enum class Need { kDemand, kAdvice, kShare };
   bool begin_load(ExpertKey key, Need need, WorkerActions& actions);
   std::optional<SlotId> take_slot(ExpertKey key, Need need);
@@ -109,6 +118,7 @@ class WorkerCore {
   Share share_;
   Expectations expected_;
   PrefetchAdmission admission_;
+  std::optional<Imagined> imagined_;
   std::unordered_set<ExpertKey> prefetched_;  // Resident because of advice, and not demanded yet.
   // What was evicted for advice, and for which expert, as long as that one was not demanded. At most one entry per
   // expert of the model.
@@ -118,7 +128,9 @@ class WorkerCore {
   std::uint64_t last_job_ = 0;
   std::uint64_t job_bytes_ = 0;
   std::map<SlotId, Loading> loading_;
-  std::size_t foreign_ = 0;    // Experts in slots, or on their way there, that are not of its share.
+  std::size_t foreign_ = 0;   // Experts in slots, or on their way there, that are not of its share.
+  bool was_reading_ = false;  // Since `advanced_`, when last something happened.
+  TimePoint advanced_{};
   bool demand_waits_ = false;  // For a read to begin, since reads or slots are all taken.
   std::size_t computing_ = 0;
   std::chrono::microseconds load_time_;  // Moving average, of one expert.
@@ -126,7 +138,7 @@ class WorkerCore {
   bool has_share_ = false;
   bool draining_ = false;
   bool residency_changed_ = true;
-  bool told_prefetching_ = true;
+  bool told_prefetching_ = false;
   TimePoint share_due_;
   TimePoint next_tick_;
   TimePoint next_residency_;

@@ -81,6 +81,7 @@ void WorkerCore::end_overdue(TimePoint now, WorkerActions& actions) {
 
 // Pins and loads in order of arrival, then computes, then reads ahead.
 void WorkerCore::advance(TimePoint now, WorkerActions& actions) {
+  imagine_on(now);
   end_overdue(now, actions);
   expected_.expire(now);
   demand_waits_ = false;
@@ -93,6 +94,7 @@ void WorkerCore::advance(TimePoint now, WorkerActions& actions) {
   start_computes(actions);
   cancel_useless(actions);
   load_expected(now, actions);
+  was_reading_ = !loading_.empty();
   if (std::exchange(told_prefetching_, admission_.on()) != admission_.on()) residency_changed_ = true;
 }
 

@@ -21,14 +21,32 @@ bool WorkerCore::read_missing(Job& job, TimePoint now, WorkerActions& actions) {
       demand_waits_ = true;
       continue;
     }
+    // The first of several that begin together lets the piece by; the others wait for the first.
+    const bool behind =
+        demanded == 0 && std::ranges::any_of(loading_, [](const auto& entry) { return entry.second.advised_only(); });
     if (!begin_load(group.key, Need::kDemand, actions)) {
       demand_waits_ = true;
       give_up_one_load(actions);
       return false;
     }
-    admission_.demanded(displaced_.erase(group.key) > 0);
+    tell_demanded(group.key, behind);
   }
   return true;
+}
+
+// One that was imagined to be read ahead was so on its way.
+void WorkerCore::tell_demanded(ExpertKey key, bool behind_advice) {
+  const bool displaced = displaced_.erase(key) > 0;
+  if (imagined_ && imagined_->key == key) {
+    const auto whole = std::chrono::duration<double>(load_time_).count();
+    const double read = std::chrono::duration<double>(imagined_->read).count();
+    admission_.imagined(whole > 0 ? std::clamp(read / whole, 0.0, 1.0) : 0.0);
+    imagined_.reset();
+  } else {
+    // The piece under way is half done, in the mean.
+    const double behind = behind_advice ? 0.5 / static_cast<double>(limits_.read_pieces) : 0.0;
+    admission_.demanded({.displaced = displaced, .behind = behind});
+  }
 }
 
 void WorkerCore::demand_load(ExpertKey key, TimePoint now, WorkerActions& actions) {
@@ -98,17 +116,36 @@ void WorkerCore::cancel_load(SlotId slot, Loading& load, WorkerActions& actions)
 // good as anything.
 void WorkerCore::load_expected(TimePoint now, WorkerActions& actions) {
   if (draining_ || demand_waits_ || !loading_.empty()) return;
-  if (admission_.admits()) {
+  if (admission_.on()) {
     const auto key = expected_.next(slots_);
     if (key && begin_load(*key, Need::kAdvice, actions)) {
       ++counters_.prefetches;
-      admission_.begun();
       return;
     }
+  } else {
+    imagine();
   }
   const bool room = slots_.used() < slots_.slots() || (foreign_ > 0 && now >= foreign_until_);
   if (!room) return;
   if (const auto key = share_.next_own(slots_)) begin_load(*key, Need::kShare, actions);
+}
+
+// Chooses what would be read ahead now, if nothing is imagined yet.
+void WorkerCore::imagine() {
+  if (imagined_ && !expected_.turn(imagined_->key)) {
+    if (slots_.state(imagined_->key) == Residence::kAbsent) admission_.imagined_in_vain();
+    imagined_.reset();
+  }
+  if (imagined_ || !admission_.imagines()) return;
+  const auto key = expected_.next(slots_);
+  const bool room = key && (slots_.used() < slots_.slots() || victim_for(*key, Need::kAdvice));
+  if (room) imagined_ = Imagined{.key = *key};
+}
+
+// A read that is imagined goes on while the disk reads nothing.
+void WorkerCore::imagine_on(TimePoint now) {
+  if (imagined_ && !was_reading_) imagined_->read += now - advanced_;
+  advanced_ = now;
 }
 
 std::optional<SlotId> WorkerCore::take_slot(ExpertKey key, Need need) {

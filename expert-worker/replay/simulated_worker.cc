@@ -21,7 +21,10 @@ WorkerIdentity identity(const Routes& routes, std::uint32_t slots) {
 }
 
 WorkerLimits limits(const ReplayOptions& options) {
-  WorkerLimits result{.eviction = options.eviction, .prefetch = options.prefetch, .first_load_time = options.read_time};
+  WorkerLimits result{.eviction = options.eviction,
+                      .prefetch = options.prefetch,
+                      .read_pieces = static_cast<std::size_t>(options.pieces),
+                      .first_load_time = options.read_time};
   if (options.knowledge == Knowledge::kOracle) {  // It knows more than any router, and forgets nothing.
     result.prefetch_max = std::size_t{1} << 24U;
     result.expected_for = std::chrono::hours(1000);

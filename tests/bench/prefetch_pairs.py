@@ -1,52 +1,61 @@
-"""Seconds of a dozen requests, one at a time, with room for half of the experts: by policy, in interleaved rounds.
+"""Requests with room for half of the experts, one and four at a time: seconds and bytes by policy, in interleaved rounds.
 
-    python3 tests/bench/prefetch_pairs.py [ROUNDS]    (SIDA_PROGRAMS: another folder of programs)
+    python3 tests/bench/prefetch_pairs.py [ROUNDS] [demo|switch ...]    (SIDA_PROGRAMS: another folder of programs)
 
-The model, the prompts and the table are those of tests/integration/prefetch_test.py. Medians and all rounds; on a machine
-that others use they say little.
+Models, prompts and tables are those of tests/integration/prefetch_test.py. Medians, with the range of the seconds; on a
+machine that others use the seconds say little.
 """
 
 import pathlib
 import statistics
 import sys
-import time
 
 sys.path.insert(0, str(pathlib.Path(__file__).resolve().parents[1] / "integration"))
 
-from cluster import Cluster  # noqa: E402
-from prefetch_test import TOKENS, Prefetch, counted, prompts  # noqa: E402
-from token_table import write_table  # noqa: E402
+from prefetch_test import Prefetch, PrefetchForTheDemoModel  # noqa: E402
 
 POLICIES = {
     "lru, no table": (False, ["--eviction", "lru"]),
-    "table, no prefetching": (True, ["--prefetch", "off"]),
-    "table": (True, []),
-    "table, always prefetching": (True, ["--prefetch", "on"]),
+    "no table": (False, []),
+    "table, off": (True, ["--prefetch", "off"]),
+    "table, auto": (True, ["--prefetch", "auto"]),
+    "table, on": (True, ["--prefetch", "on"]),
 }
+CASES = {"demo": PrefetchForTheDemoModel, "switch": Prefetch}
+COLUMNS = ("waited_mb", "read_mb", "useful", "late", "wasted")
 
 
-def ask(predictor, flags):
-    memory = ["--expert-memory", str(Prefetch.memory)]
-    with Cluster(Prefetch.model, workers=1, predictor=predictor, worker_flags=memory + flags) as cluster:
-        began = time.monotonic()
-        answers = [(prompt, cluster.complete(prompt, max_tokens=TOKENS, min_tokens=TOKENS)) for prompt in prompts()]
-        return time.monotonic() - began, answers
+def measure(case, at_once, rounds):
+    """By policy: a list of (seconds, figures)."""
+    measured = {policy: [] for policy in POLICIES}
+    with case.table() as table:
+        for _ in range(rounds):
+            for policy, (told, flags) in POLICIES.items():
+                measured[policy].append(case.ask(table if told else None, at_once, flags)[1])
+    return measured
 
 
-def main(rounds):
-    Prefetch.setUpClass()
-    try:
-        _, answers = ask(None, [])
-        seconds = {policy: [] for policy in POLICIES}
-        with write_table(Prefetch.model, counts=counted(answers)) as table:
-            for _ in range(rounds):
-                for policy, (told, flags) in POLICIES.items():
-                    seconds[policy].append(ask(table if told else None, flags)[0])
-        for policy, taken in seconds.items():
-            print(f"{policy}: median {statistics.median(taken):.2f} s of", " ".join(f"{value:.2f}" for value in taken))
-    finally:
-        Prefetch.tearDownClass()
+def show(name, at_once, measured):
+    print(f"\n{name}, {at_once} at a time, medians of {len(next(iter(measured.values())))} rounds\n")
+    print("| eviction, prefetching | seconds | " + " | ".join(COLUMNS) + " |")
+    print("| --- |" + " --: |" * (1 + len(COLUMNS)))
+    for policy, runs in measured.items():
+        seconds = [run["seconds"] for run in runs]
+        medians = [f"{statistics.median(run[column] for run in runs):.0f}" for column in COLUMNS]
+        print(f"| {policy} | {statistics.median(seconds):.2f} ({min(seconds):.2f} to {max(seconds):.2f}) | " +
+              " | ".join(medians) + " |", flush=True)
+
+
+def main(rounds, names):
+    for name in names:
+        case = CASES[name]
+        case.setUpClass()
+        try:
+            for at_once in (1, 4):
+                show(name, at_once, measure(case, at_once, rounds))
+        finally:
+            case.tearDownClass()
 
 
 if __name__ == "__main__":
-    main(int(sys.argv[1]) if len(sys.argv) > 1 else 9)
+    main(int(sys.argv[1]) if len(sys.argv) > 1 else 9, sys.argv[2:] or list(CASES))

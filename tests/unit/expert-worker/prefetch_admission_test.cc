@@ -2,6 +2,8 @@
 
 #include <gtest/gtest.h>
 
+#include "common/base/result.h"
+
 namespace sida::worker {
 namespace {
 
@@ -9,103 +11,97 @@ void times(int count, const auto& what) {
   for (int i = 0; i < count; ++i) what();
 }
 
-TEST(PrefetchAdmission, StaysOnWhileWhatIsReadAheadIsWanted) {
+constexpr PrefetchAdmission::Demanded kOnDemand{};
+
+// One that measured that it pays.
+PrefetchAdmission switched_on() {
   PrefetchAdmission admission(PrefetchMode::kAuto);
-  times(200, [&] {
-    admission.begun();
-    admission.useful();
-    admission.demanded(false);
-  });
+  times(32, [&] { admission.imagined(1); });
+  SIDA_CHECK(admission.on());
+  return admission;
+}
+
+TEST(PrefetchAdmission, BeginsOffAndImagines) {
+  const PrefetchAdmission admission(PrefetchMode::kAuto);
+  EXPECT_FALSE(admission.on());
+  EXPECT_TRUE(admission.imagines());
+}
+
+TEST(PrefetchAdmission, IsSwitchedOnWhenWhatIsImaginedPays) {
+  PrefetchAdmission admission(PrefetchMode::kAuto);
+  times(31, [&] { admission.imagined(0.5), admission.demanded(kOnDemand); });
+  EXPECT_FALSE(admission.on()) << "not by a few";
+  admission.imagined(0.5);
   EXPECT_TRUE(admission.on());
-  EXPECT_TRUE(admission.admits());
+  EXPECT_FALSE(admission.imagines());
+  EXPECT_EQ(admission.switches(), 1U);
+}
+
+TEST(PrefetchAdmission, StaysOffWhereTheDiskHasNoRoomForIt) {
+  PrefetchAdmission admission(PrefetchMode::kAuto);
+  times(32, [&] { times(7, [&] { admission.demanded(kOnDemand); }), admission.imagined(0.05); });
+  EXPECT_FALSE(admission.on());
+  EXPECT_EQ(admission.switches(), 0U);
+}
+
+TEST(PrefetchAdmission, StaysOffWhereWhatIsImaginedWouldBeInVain) {
+  PrefetchAdmission admission(PrefetchMode::kAuto);
+  times(32, [&] { admission.imagined_in_vain(); });
+  EXPECT_FALSE(admission.on());
+}
+
+TEST(PrefetchAdmission, StaysOnWhileWhatIsReadAheadIsWanted) {
+  PrefetchAdmission admission = switched_on();
+  times(200, [&] { admission.useful(), admission.demanded(kOnDemand); });
+  EXPECT_TRUE(admission.on());
   EXPECT_NEAR(admission.gain(), 0.5, 0.01) << "half of the reads is waited for";
 }
 
 TEST(PrefetchAdmission, IsSwitchedOffWhenNobodyWantsWhatIsReadAhead) {
-  PrefetchAdmission admission(PrefetchMode::kAuto);
-  times(32, [&] { admission.wasted(); });
+  PrefetchAdmission admission = switched_on();
+  times(95, [&] { admission.wasted(); });
+  EXPECT_TRUE(admission.on()) << "not by a few";
+  admission.wasted();
   EXPECT_FALSE(admission.on());
-  EXPECT_FALSE(admission.admits());
-  EXPECT_EQ(admission.switches(), 1U);
+  EXPECT_EQ(admission.switches(), 2U);
 }
 
 TEST(PrefetchAdmission, IsSwitchedOffWhenNothingComesInTime) {
-  PrefetchAdmission admission(PrefetchMode::kAuto);
-  times(100, [&] {
-    admission.late(0.01);
-    admission.demanded(false);
-  });
+  PrefetchAdmission admission = switched_on();
+  times(100, [&] { admission.late(0.01), admission.demanded(kOnDemand); });
   EXPECT_FALSE(admission.on());
 }
 
 TEST(PrefetchAdmission, IsSwitchedOffWhenItEvictsWhatIsWantedMore) {
-  PrefetchAdmission admission(PrefetchMode::kAuto);
-  times(100, [&] {
-    admission.useful();
-    admission.demanded(true);
-  });
+  PrefetchAdmission admission = switched_on();
+  times(100, [&] { admission.useful(), admission.demanded({.displaced = true}); });
   EXPECT_FALSE(admission.on());
 }
 
-TEST(PrefetchAdmission, IsSwitchedOffWhenTheDiskHasNoRoomForIt) {
-  PrefetchAdmission admission(PrefetchMode::kAuto);
-  times(32, [&] { times(7, [&] { admission.demanded(false); }), admission.late(0.05); });
+TEST(PrefetchAdmission, IsSwitchedOffWhenDemandsLetByMoreThanIsSaved) {
+  PrefetchAdmission admission = switched_on();
+  times(100, [&] { admission.late(0.2), admission.demanded({.behind = 0.25}); });
   EXPECT_FALSE(admission.on());
 }
 
-TEST(PrefetchAdmission, IsNotJudgedByAFew) {
+TEST(PrefetchAdmission, ImaginesAgainAfterAWhileAndLessOftenAfterEachVerdictAgainstIt) {
   PrefetchAdmission admission(PrefetchMode::kAuto);
-  times(31, [&] { admission.wasted(); });
-  EXPECT_TRUE(admission.admits());
-}
-
-TEST(PrefetchAdmission, IsTriedAgainAndSwitchedOnWhenItPays) {
-  PrefetchAdmission admission(PrefetchMode::kAuto);
-  times(32, [&] { admission.wasted(); });
-  times(511, [&] { admission.demanded(false); });
-  EXPECT_FALSE(admission.admits());
-  admission.demanded(false);
-  EXPECT_TRUE(admission.admits());
-  EXPECT_FALSE(admission.on()) << "it is only tried";
-  times(32, [&] { admission.begun(); });
-  EXPECT_FALSE(admission.admits()) << "a trial is so many reads";
-  times(32, [&] { admission.useful(); });
-  EXPECT_TRUE(admission.on());
-  EXPECT_EQ(admission.switches(), 2U);
-}
-
-TEST(PrefetchAdmission, ATrialEndsHoweverManyReadsOnDemandComeBetween) {
-  PrefetchAdmission admission(PrefetchMode::kAuto);
-  times(32, [&] { admission.wasted(); });
-  times(512, [&] { admission.demanded(false); });
-  times(32, [&] {
-    EXPECT_TRUE(admission.admits());
-    admission.begun();
-    admission.useful();
-    times(10, [&] { admission.demanded(false); });
-  });
-  EXPECT_TRUE(admission.on());
-}
-
-TEST(PrefetchAdmission, IsTriedLessOftenAfterEachFailure) {
-  PrefetchAdmission admission(PrefetchMode::kAuto);
-  times(32, [&] { admission.wasted(); });
-  times(512, [&] { admission.demanded(false); });
-  times(32, [&] { admission.wasted(); });
-  EXPECT_FALSE(admission.admits());
-  times(1023, [&] { admission.demanded(false); });
-  EXPECT_FALSE(admission.admits());
-  admission.demanded(false);
-  EXPECT_TRUE(admission.admits());
-  EXPECT_EQ(admission.switches(), 1U) << "a trial that fails switches nothing";
+  for (const int wait : {512, 1024, 2048}) {
+    times(32, [&] { admission.imagined_in_vain(); });
+    times(wait - 1, [&] { admission.demanded(kOnDemand); });
+    EXPECT_FALSE(admission.imagines());
+    admission.demanded(kOnDemand);
+    EXPECT_TRUE(admission.imagines());
+  }
 }
 
 TEST(PrefetchAdmission, ObeysOnAndOff) {
   PrefetchAdmission on(PrefetchMode::kOn);
   PrefetchAdmission off(PrefetchMode::kOff);
-  times(100, [&] { on.wasted(); });
-  EXPECT_TRUE(on.admits() && on.on());
-  EXPECT_FALSE(off.admits() || off.on());
+  times(100, [&] { on.wasted(), off.imagined(1); });
+  EXPECT_TRUE(on.on());
+  EXPECT_FALSE(off.on());
+  EXPECT_FALSE(on.imagines() || off.imagines());
 }
 
 }  // namespace

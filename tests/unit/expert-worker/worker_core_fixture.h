@@ -59,7 +59,8 @@ class WorkerCoreTest : public testing::Test {
     return result;
   }
 
-  void begin(std::uint32_t slots, WorkerLimits limits = {}) {
+  // Prefetching is on, whether it pays or not, unless the limits say otherwise.
+  void begin(std::uint32_t slots, WorkerLimits limits = {.prefetch = PrefetchMode::kOn}) {
     core.emplace(identity(slots), limits, now);
     core->control_message(kControl, hello(), now);
     core->tensor_message(kTensor, hello(), now);

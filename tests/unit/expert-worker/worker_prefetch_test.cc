@@ -153,6 +153,86 @@ TEST_F(WorkerCoreTest, ReadsNothingAheadWhenPrefetchingIsOffButKeepsWhatIsExpect
   EXPECT_EQ(core->slots().state({kLayer, ExpertId{1}}), Residence::kResident) << "least recently used, but needed next";
 }
 
+class ImaginedPrefetchTest : public WorkerCoreTest {
+ protected:
+  static constexpr microseconds kReadTime{8000};
+
+  ImaginedPrefetchTest() { begin(4, {.prefetch = PrefetchMode::kAuto, .first_load_time = kReadTime}); }
+
+  // A source is known to need an expert that is absent; its rows come after a while in which the disk has nothing to
+  // do.
+  void advise_and_demand_after(microseconds gap) {
+    const std::int32_t expert = next_++ % 8;
+    const SequenceId sequence{++last_sequence_};
+    const auto advised = core->control_message(kControl, proto::Prefetch{sequence, 0, {item(0, expert)}}, now);
+    for (const LoadExpert& load : all<LoadExpert>(advised)) {
+      ++reads_ahead;
+      loaded_after(load, kReadTime);
+    }
+    now += gap;
+    const auto actions = send(dispatch({{ExpertId{expert}, 1}}));
+    for (const ComputeGroups& work : all<ComputeGroups>(actions)) computed(work);
+    for (const LoadExpert& load : all<LoadExpert>(actions)) {
+      for (const ComputeGroups& work : all<ComputeGroups>(loaded_after(load, kReadTime))) computed(work);
+    }
+    core->control_message(kControl, proto::Forget{sequence}, now);
+  }
+  WorkerActions loaded_after(const LoadExpert& load, microseconds took) {
+    now += took;
+    return core->load_ended(load.slot, {}, took, now);
+  }
+
+  int reads_ahead = 0;
+
+ private:
+  std::int32_t next_ = 0;
+  std::uint64_t last_sequence_ = 0;
+};
+
+TEST_F(ImaginedPrefetchTest, ReadsNothingAheadBeforeItHasMeasuredThatTheDiskHasTime) {
+  for (int i = 0; i < 31; ++i) advise_and_demand_after(kReadTime / 2);
+  EXPECT_EQ(reads_ahead, 0);
+  EXPECT_FALSE(core->admission().on());
+  EXPECT_NEAR(core->admission().gain(), 0.5, 0.01) << "half of each read would have been done";
+  advise_and_demand_after(kReadTime / 2);
+  EXPECT_TRUE(core->admission().on());
+  advise_and_demand_after(kReadTime / 2);
+  EXPECT_EQ(reads_ahead, 1);
+}
+
+TEST_F(ImaginedPrefetchTest, NeverReadsAheadOnADiskThatHasNoTime) {
+  for (int i = 0; i < 200; ++i) advise_and_demand_after(microseconds(10));
+  EXPECT_EQ(reads_ahead, 0);
+  EXPECT_EQ(core->admission().switches(), 0U);
+}
+
+TEST_F(ImaginedPrefetchTest, TimeInWhichTheDiskReadsForOthersIsNoTime) {
+  make_resident(7);
+  core->control_message(kControl, proto::Prefetch{SequenceId{100}, 0, {item(1, 3)}}, now);  // Imagined from now on.
+  const auto other = all<LoadExpert>(send(dispatch({{ExpertId{5}, 1}})));
+  ASSERT_THAT(other, SizeIs(1));
+  for (const ComputeGroups& work : all<ComputeGroups>(loaded_after(other[0], kReadTime))) computed(work);
+  const double before = core->admission().gain();
+  auto demand = dispatch({{ExpertId{3}, 1}});
+  demand.id.layer = LayerId{1};
+  send(demand);
+  EXPECT_EQ(core->admission().gain(), before) << "nothing of it would have been read";
+}
+
+TEST_F(ImaginedPrefetchTest, CountsAdviceThatNobodyFollowsAsReadInVain) {
+  core->control_message(kControl, proto::Prefetch{SequenceId{1}, 0, {item(1, 3)}}, now);
+  now += kReadTime;
+  core->control_message(kControl, proto::Forget{SequenceId{1}}, now);
+  EXPECT_LT(core->admission().gain(), 0);
+}
+
+TEST_F(WorkerCoreTest, CountsThePieceThatADemandHasToLetBy) {
+  begin(4, {.prefetch = PrefetchMode::kOn, .read_pieces = 8});
+  ASSERT_THAT(all<LoadExpert>(core->control_message(kControl, proto::Prefetch{{}, 0, {item(1, 2)}}, now)), SizeIs(1));
+  send(dispatch({{ExpertId{5}, 1}, {ExpertId{6}, 1}}));
+  EXPECT_DOUBLE_EQ(2 * core->admission().gain(), -0.5 / 8) << "half of the piece under way, in the mean, and once";
+}
+
 TEST_F(WorkerCoreTest, CancelsAReadOfAdviceWhoseTimeIsOver) {
   begin(4);
   const auto load = all<LoadExpert>(core->control_message(kControl, proto::Prefetch{{}, 0, {item(1, 2)}}, now));

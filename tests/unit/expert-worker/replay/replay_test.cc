@@ -148,14 +148,13 @@ TEST(Prefetching, HidesAQuarterOfTheReadingWherePredictionsAreGood) {
   const auto off = with_predictions(0.92, PrefetchMode::kOff);
   const auto ahead = with_predictions(0.92, PrefetchMode::kAuto);
   EXPECT_LT(ahead.waited, off.waited * 3 / 4);
-  EXPECT_EQ(ahead.switches, 0U);
+  EXPECT_EQ(ahead.switches, 1U) << "on, once the disk was seen to have time";
 }
 
-TEST(Prefetching, IsSwitchedOffAndCostsNextToNothingWherePredictionsAreBad) {
+TEST(Prefetching, CostsNextToNothingWherePredictionsAreBad) {
   const auto off = with_predictions(0.05, PrefetchMode::kOff);
   const auto ahead = with_predictions(0.05, PrefetchMode::kAuto);
   const auto always = with_predictions(0.05, PrefetchMode::kOn);
-  EXPECT_GT(ahead.switches, 0U);
   EXPECT_LT(ahead.time, off.time * 102 / 100);
   EXPECT_LT(ahead.experts_read, off.experts_read + 64) << "what a verdict takes";
   EXPECT_GT(always.experts_read, off.experts_read * 120 / 100) << "what would be read in vain";

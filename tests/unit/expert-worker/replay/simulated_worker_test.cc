@@ -16,7 +16,12 @@ constexpr microseconds kCompute{300};
 class SimulatedWorkerTest : public testing::Test {
  protected:
   static ReplayOptions options() {
-    return {.slots = 2, .read_time = kRead, .pieces = 8, .compute_time = kCompute, .hint_time = microseconds(0)};
+    return {.slots = 2,
+            .prefetch = PrefetchMode::kOn,
+            .read_time = kRead,
+            .pieces = 8,
+            .compute_time = kCompute,
+            .hint_time = microseconds(0)};
   }
   SimulatedWorkerTest() { worker_.run_until_idle(); }
 
