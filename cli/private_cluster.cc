@@ -4,6 +4,7 @@
 #include <filesystem>
 
 #include "cli/error_line.h"
+#include "common/runtime/shutdown_signal.h"
 
 namespace sida::cli {
 namespace {
@@ -122,25 +123,26 @@ Result<void> PrivateCluster::take_addresses(const std::string& told) {
 Result<void> PrivateCluster::wait_until_ready() {
   const TimePoint deadline = steady_now() + kStartPatience;
   Error error{ErrorCode::kInternal, "the cluster ended before it was ready; sida serve shows why"};
-  while (steady_now() < deadline) {
-    const auto line =
-        process_.read_line(std::chrono::duration_cast<std::chrono::milliseconds>(deadline - steady_now()));
-    if (!line) {
-      break;
+  while (process_.output() >= 0 && steady_now() < deadline) {
+    // Where the verb takes these signals itself, they would wait for the cluster else; where not, they end it anyway.
+    if (const auto signal = wait_for_shutdown_signal(process_.output(), deadline)) {
+      return fail(ErrorCode::kCancelled, "interrupted by " + *signal + " before the cluster was ready");
     }
-    if (line->starts_with(kReady)) {
-      SIDA_TRY(take_addresses(line->substr(kReady.size())));
-      drain_ = std::thread([this] {
-        while (process_.read_line(std::chrono::hours(24))) {
-        }
-      });
-      return {};
-    }
-    if (auto told = parse_error_line(*line)) {
-      error = *std::move(told);
+    for (const std::string& line : process_.read_lines()) {
+      if (line.starts_with(kReady)) return begin_to_drain(line.substr(kReady.size()));
+      if (auto told = parse_error_line(line)) error = *std::move(told);
     }
   }
   return tl::unexpected<Error>(std::move(error));
+}
+
+Result<void> PrivateCluster::begin_to_drain(const std::string& addresses) {
+  SIDA_TRY(take_addresses(addresses));
+  drain_ = std::thread([this] {
+    while (process_.read_line(std::chrono::hours(24))) {
+    }
+  });
+  return {};
 }
 
 Result<Target> Target::open(const RunningCluster& running, const ClusterOptions& options) {

@@ -15,7 +15,7 @@ namespace sida::cli {
 class PrivateCluster {
  public:
   // Blocks until requests are served: seconds to minutes, by the model's size. The error is the one that `sida serve`
-  // told.
+  // told; kCancelled when SIGINT or SIGTERM comes before that to a process that has them blocked.
   static Result<std::unique_ptr<PrivateCluster>> start(ClusterOptions options);
 
   explicit PrivateCluster(ChildProcess process);
@@ -30,6 +30,7 @@ class PrivateCluster {
 
  private:
   Result<void> wait_until_ready();
+  Result<void> begin_to_drain(const std::string& addresses);
   // From "URL dashboard URL", what `sida serve` says when it is ready.
   Result<void> take_addresses(const std::string& told);
 

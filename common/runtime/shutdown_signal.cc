@@ -47,13 +47,13 @@ std::optional<std::string> poll_shutdown_signal() {
   return received > 0 ? std::optional(name_of(static_cast<std::uint32_t>(received))) : std::nullopt;
 }
 
-std::optional<std::string> wait_for_shutdown_signal(int descriptor) {
+std::optional<std::string> wait_for_shutdown_signal(int descriptor, TimePoint until) {
   const sigset_t signals = shutdown_signals();
   const int arrivals = signalfd(-1, &signals, SFD_CLOEXEC | SFD_NONBLOCK);
   SIDA_CHECK(arrivals >= 0);
   std::optional<std::string> received;
-  while (!received && !is_readable(descriptor)) {
-    wait_readable(std::array{arrivals, descriptor}, TimePoint::max());
+  while (!received && !is_readable(descriptor) && steady_now() < until) {
+    wait_readable(std::array{arrivals, descriptor}, until);
     signalfd_siginfo signal{};
     if (read(arrivals, &signal, sizeof signal) == static_cast<ssize_t>(sizeof signal)) {
       received = name_of(signal.ssi_signo);

@@ -4,6 +4,8 @@
 #include <optional>
 #include <string>
 
+#include "common/runtime/clock.h"
+
 namespace sida {
 
 // Call in main before any thread starts: the mask is inherited. Also ignores SIGPIPE.
@@ -11,8 +13,8 @@ void block_shutdown_signals();
 
 // Blocks until SIGINT or SIGTERM comes; its name.
 std::string wait_for_shutdown_signal();
-// The same, or nothing once `descriptor` is readable.
-std::optional<std::string> wait_for_shutdown_signal(int descriptor);
+// The same, or nothing once `descriptor` is readable or it is so late.
+std::optional<std::string> wait_for_shutdown_signal(int descriptor, TimePoint until = TimePoint::max());
 
 // Does not block: the name of one that has come, and is taken by this; nothing when none has.
 std::optional<std::string> poll_shutdown_signal();

@@ -3,6 +3,7 @@
 import json
 import math
 import pathlib
+import shutil
 import signal
 import subprocess
 import sys
@@ -11,7 +12,7 @@ import time
 import unittest
 import urllib.request
 
-from cluster import READY_TIMEOUT_S, SOURCE
+from cluster import PROGRAMS, READY_TIMEOUT_S, SOURCE, STOP_TIMEOUT_S
 from prompts import id_prompts
 from serve import SIDA, Serve, run
 from trace_file import read_trace
@@ -128,6 +129,30 @@ class Traces(unittest.TestCase):
         self.out.unlink()
         self.trace(SMALL, file, *flags)
         self.assertEqual(stopped, self.out.read_bytes())
+
+    def test_a_signal_ends_it_while_its_cluster_does_not_get_ready(self):
+        programs = pathlib.Path(self.folder.name) / "programs"
+        programs.mkdir()
+        for name in ("sida", "sida-router"):
+            shutil.copy(PROGRAMS / name, programs)
+        started = programs / "started"
+        worker = programs / "sida-expert-worker"
+        worker.write_text(f"#!/bin/sh\ntouch {started}\nexec sleep 10000\n")
+        worker.chmod(0o755)
+        file = self.write("a.jsonl", [{"input_ids": [5, 6, 1]}])
+        for number in (signal.SIGTERM, signal.SIGINT):
+            with self.subTest(number.name):
+                started.unlink(missing_ok=True)
+                child = subprocess.Popen([programs / "sida", "trace", "--model", SMALL, "--file", file, "--out", self.out],
+                                         stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
+                deadline = time.monotonic() + READY_TIMEOUT_S
+                while not started.exists():
+                    self.assertLess(time.monotonic(), deadline)
+                    time.sleep(0.01)
+                child.send_signal(number)
+                told = child.communicate(timeout=STOP_TIMEOUT_S)[1]
+                self.assertEqual(child.returncode, 1)
+                self.assertIn(f"interrupted by {number.name}", told)
 
     def test_a_trace_of_something_else_is_refused(self):
         file = self.write("a.jsonl", [{"input_ids": [5, 1], "target_ids": [6, 1]}])
