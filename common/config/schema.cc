@@ -74,6 +74,7 @@ Option& Option::required() {
 
 Option& Option::zero_means(std::string text) {
   zero_text_ = std::move(text);
+  if (default_text_ == "0.0") default_text_ = "0";  // A number's.
   return *this;
 }
 

@@ -35,7 +35,7 @@ Schema describe(Example& c) {
   schema.toggle("json", c.json, "print JSON");
   schema.texts("worker", c.workers, "a worker, repeatable").placeholder("NAME=ENDPOINT");
   schema.integers("ids", c.ids, "token ids");
-  schema.number("temperature", c.temperature, 0, 2, "0 is greedy");
+  schema.number("temperature", c.temperature, 0, 2, "of sampling").zero_means("greedy");
   schema.rule([&c](std::vector<std::string>& problems) {
     if (c.threads > 8 && c.dtype == "bf16") {
       problems.emplace_back("--dtype bf16 needs --threads 8 or fewer");
@@ -159,6 +159,7 @@ TEST_F(Configure, HelpTeachesNamesUnitsAndDefaults) {
   const std::string help = help_text(schema_);
   EXPECT_THAT(help, HasSubstr("--expert-memory SIZE"));
   EXPECT_THAT(help, HasSubstr("[all that fits]"));
+  EXPECT_THAT(help, HasSubstr("[greedy]"));
   EXPECT_THAT(help, HasSubstr("--dtype auto|fp32|bf16"));
 }
 
