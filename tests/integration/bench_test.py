@@ -74,7 +74,7 @@ class Transport(unittest.TestCase):
 
     def test_every_channel_is_there_once_per_number_of_rows(self):
         found = sorted((point["channel"], point["rows"], point["payload_bytes"]) for point in self.report["points"])
-        self.assertEqual(found, sorted((channel, rows, rows * 1536) for channel in ("in-process", "ipc", "tcp")
+        self.assertEqual(found, sorted((channel, rows, rows * 1536) for channel in ("in-process", "ipc", "shared memory", "tcp")
                                        for rows in (1, 512)))
 
     def test_figures_agree_with_each_other(self):
@@ -89,7 +89,7 @@ class Transport(unittest.TestCase):
             self.assertAlmostEqual(point["share_of_copy"], share, delta=0.01 * share + 0.001)
 
     def test_markdown_tells_every_point(self):
-        self.assertEqual(sum(line.startswith(("| in-process", "| ipc", "| tcp")) for line in self.done.stdout.splitlines()),
+        self.assertEqual(sum(line.startswith(("| in-process", "| ipc", "| shared memory", "| tcp")) for line in self.done.stdout.splitlines()),
                          len(self.report["points"]))
 
 
