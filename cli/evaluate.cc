@@ -15,6 +15,8 @@
 #include "common/model/model_directory.h"
 #include "common/model/read_only_file.h"
 #include "common/runtime/shutdown_signal.h"
+#include "common/trace/fit.h"
+#include "predictor/hash/recorded_routes.h"
 
 namespace sida::cli {
 namespace {
@@ -118,22 +120,11 @@ nlohmann::json training_in(const std::filesystem::path& directory) {
   return card.is_object() && card.contains("training") ? card["training"] : nlohmann::json();
 }
 
-Result<void> check_same_model(const std::string& path, const trace::TraceHeader& header,
-                              const model::ModelDirectory& model) {
-  const bool same = header.model == model.fingerprint() && header.num_experts == model.config().num_experts &&
-                    header.encoder_layers == model.geometry().encoder_moe_layers &&
-                    header.decoder_layers == model.geometry().decoder_moe_layers;
-  if (same) return {};
-  return fail(ErrorCode::kMismatch, path + ": was recorded with model " + model::to_hex(header.model).substr(0, 12) +
-                                        ", but --model is " + model::to_hex(model.fingerprint()).substr(0, 12) +
-                                        ": sida trace makes one for it");
-}
-
 Result<TraceResult> measure(const std::string& path, const model::ModelDirectory& model,
                             std::vector<Candidate>& candidates) {
   auto summary = summarise(path);
   if (!summary) return tl::unexpected(std::move(summary).error());
-  SIDA_TRY(check_same_model(path, summary->header, model));
+  SIDA_TRY(trace::check_fits(path, summary->header, predictor::trace_of(predictor::served_model(model))));
   const trace::TraceHeader header = summary->header;
   TraceResult result{.summary = std::move(*summary), .subjects = {}};
   std::vector<std::unique_ptr<Subject>> subjects;
@@ -209,11 +200,11 @@ Result<void> write_file(const std::string& path, const std::string& text) {
 }
 
 Result<void> write_reports(const EvaluateOptions& o, const nlohmann::json& json) {
-  SIDA_TRY(write_file(o.json_file, json.dump(2, ' ', false, nlohmann::json::error_handler_t::replace) + "\n"));
   const std::string markdown = markdown_report(json);
+  std::fputs(markdown.c_str(), stdout);  // First: whatever becomes of the files.
+  SIDA_TRY(write_file(o.json_file, json.dump(2, ' ', false, nlohmann::json::error_handler_t::replace) + "\n"));
   SIDA_TRY(write_file(o.markdown_file, markdown));
   SIDA_TRY(write_file(o.html_file, html_report(json)));
-  std::fputs(markdown.c_str(), stdout);
   return {};
 }
 

@@ -2,6 +2,7 @@
 
 #include <utility>
 
+#include "common/trace/fit.h"
 #include "common/trace/trace_reader.h"
 
 namespace sida::cli {
@@ -52,7 +53,7 @@ Result<TraceSummary> summarise(const std::filesystem::path& trace) {
     if (!*sequence) break;
     count(**sequence, summary);
   }
-  summary.truncated_tail = reader->truncated_tail();
+  SIDA_TRY(trace::check_whole(trace.string(), *reader));
   return summary;
 }
 

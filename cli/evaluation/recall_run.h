@@ -22,7 +22,6 @@ struct TraceSummary {
   std::uint64_t source_tokens = 0;
   std::uint64_t target_tokens = 0;
   std::uint64_t dropped = 0;                                 // (token, layer) pairs that capacity dropped.
-  std::uint64_t truncated_tail = 0;                          // Bytes of a sequence that was cut off.
   std::vector<std::vector<std::uint64_t>> tokens_by_expert;  // [layer][expert], encoder's layers first.
   std::vector<TraceJob> given;                               // The sequences with a target that was given.
 };

@@ -22,6 +22,7 @@ predictor::Predictions no_predictions(std::size_t layers, std::size_t tokens, st
 
 // `of_token`: one token over all layers.
 void set_token(predictor::Predictions& all, std::size_t token, const predictor::Predictions& of_token) {
+  if (of_token.layers == 0) return;  // Says nothing of the decoder.
   for (std::size_t layer = 0; layer < all.layers; ++layer) {
     for (std::size_t rank = 0; rank < all.k; ++rank) {
       const std::size_t to = (layer * all.tokens + token) * all.k + rank;

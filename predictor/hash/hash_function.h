@@ -63,7 +63,8 @@ class HashFunction {
   [[nodiscard]] virtual const HashFunctionInfo& info() const = 0;
   // One result per source. What it says of one source does not depend on the others.
   virtual std::vector<Beginning> begin(std::span<const Source> sources) = 0;
-  // One result per input, of one token over the decoder's layers. In order: a state may occur more than once. A state
+  // One result per input, of one token over the decoder's layers, or of no layer where it says nothing of decoders. In
+  // order: a state may occur more than once. A state
   // is one that begin() made.
   virtual std::vector<Predictions> advance(std::span<const DecoderInput> inputs) = 0;
 };

@@ -47,6 +47,12 @@ Result<std::unique_ptr<HashFunction>> open_learned(const std::filesystem::path& 
   if (!shape) return fail_at(path.string(), std::move(shape).error());
   auto opened = LearnedHash::open(directory / card.file, *shape, card.k, model);
   if (!opened) return tl::unexpected(std::move(opened).error());
+  if (card.blake2b && *card.blake2b != model::to_hex((*opened)->info().predictor)) {
+    return invalid(directory / card.file,
+                   "is not the file that predictor.json tells of: damaged, or of another training; "
+                   "copy the directory again, or train with: " +
+                       training_commands(model));
+  }
   return std::move(*opened);
 }
 
@@ -83,6 +89,11 @@ Result<PredictorCard> parse_predictor_card(const std::string& text, const std::f
     if (file == nullptr || !is_plain_file_name(*file))
       return invalid(path, "'file' must be the name of a file beside it");
     card.file = *file;
+  }
+  if (root.contains("file_blake2b")) {
+    const auto* hash = find<json::string_t>(root, "file_blake2b");
+    if (hash == nullptr) return invalid(path, "'file_blake2b' is not a text");
+    card.blake2b = *hash;
   }
   if (root.contains("network")) card.network = root["network"].dump();
   const auto made_for = root.find("model");

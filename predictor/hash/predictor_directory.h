@@ -32,6 +32,7 @@ struct PredictorCard {
   std::string file;                        // Beside predictor.json.
   std::optional<std::string> fingerprint;  // Of the model that it was made for, 64 hexadecimal digits.
   std::string network;                     // "network", as JSON text; empty: not there.
+  std::optional<std::string> blake2b;      // Of the file, 64 hexadecimal digits: "file_blake2b".
 };
 
 // `text` of the file at `path`. Errors: kInvalidModel naming file and key.

@@ -4,6 +4,7 @@
 #include <utility>
 #include <vector>
 
+#include "common/trace/fit.h"
 #include "common/trace/trace_reader.h"
 #include "predictor/hash/oracle.h"
 
@@ -24,22 +25,22 @@ RecordedStack stack_of(const std::vector<trace::TracedLayer>& layers, std::size_
   return stack;
 }
 
-Result<void> check_fits(const std::filesystem::path& path, const trace::TraceHeader& header, const ServedModel& model) {
-  const bool fits = header.model == model.fingerprint && header.num_experts == model.num_experts &&
-                    header.encoder_layers == model.geometry.encoder_moe_layers &&
-                    header.decoder_layers == model.geometry.decoder_moe_layers;
-  if (fits) return {};
-  return fail(ErrorCode::kMismatch, path.string() + ": was recorded with another model: sida trace makes one for this");
-}
-
 }  // namespace
+
+trace::TraceHeader trace_of(const ServedModel& model) {
+  return {.model = model.fingerprint,
+          .num_experts = static_cast<std::int32_t>(model.num_experts),
+          .encoder_layers = model.geometry.encoder_moe_layers,
+          .decoder_layers = model.geometry.decoder_moe_layers,
+          .vocab_size = static_cast<std::int32_t>(model.vocab_size)};
+}
 
 Result<std::unique_ptr<HashFunction>> open_recorded_routes(const std::filesystem::path& path,
                                                            const ServedModel& model) {
   auto reader = trace::TraceReader::open(path);
   if (!reader) return tl::unexpected(std::move(reader).error());
   const trace::TraceHeader header = reader->header();
-  SIDA_TRY(check_fits(path, header, model));
+  SIDA_TRY(trace::check_fits(path.string(), header, trace_of(model)));
   const auto top = static_cast<std::size_t>(header.top());
   std::vector<RecordedRoutes> recorded;
   while (true) {
@@ -51,6 +52,7 @@ Result<std::unique_ptr<HashFunction>> open_recorded_routes(const std::filesystem
                         .encoder = stack_of((*sequence)->encoder, top),
                         .decoder = stack_of((*sequence)->decoder, top)});
   }
+  SIDA_TRY(trace::check_whole(path.string(), *reader));
   return std::make_unique<Oracle>(HashFunctionInfo{.predictor = model.fingerprint,
                                                    .encoder_layers = header.encoder_layers,
                                                    .decoder_layers = header.decoder_layers},

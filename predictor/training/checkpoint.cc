@@ -80,7 +80,11 @@ Result<std::optional<Progress>> Checkpoint::load(std::map<std::string, at::Tenso
 
 void Checkpoint::remove() {
   std::error_code ignored;
-  fs::remove_all(directory_, ignored);
+  for (const auto& entry : fs::directory_iterator(directory_, ignored)) {
+    if (entry.path().filename().string().starts_with("weights-")) fs::remove(entry.path(), ignored);
+  }
+  fs::remove(state_path(), ignored);
+  fs::remove(directory_, ignored);  // Unless there is something else in it.
 }
 
 }  // namespace sida::predictor

@@ -4,6 +4,8 @@
 #include <limits>
 #include <utility>
 
+#include "common/trace/fit.h"
+
 namespace sida::predictor {
 namespace {
 
@@ -53,12 +55,7 @@ SequenceBatches plan_batches(std::vector<SequencePlace> places, std::int64_t bat
 Result<void> Corpus::add(const std::string& path, const CorpusOptions& options) {
   auto reader = trace::TraceReader::open(path);
   if (!reader) return tl::unexpected(std::move(reader).error());
-  if (reader->header().model != options.model) {
-    return fail(ErrorCode::kMismatch, path + ": recorded with model " +
-                                          model::to_hex(reader->header().model).substr(0, 12) + ", but --model is " +
-                                          model::to_hex(options.model).substr(0, 12) +
-                                          ": record it anew with sida trace");
-  }
+  SIDA_TRY(trace::check_fits(path, reader->header(), options.model));
   while (true) {
     SequencePlace place{readers_.size(), reader->position(), 0, 0};
     auto sequence = reader->next();
@@ -72,6 +69,7 @@ Result<void> Corpus::add(const std::string& path, const CorpusOptions& options) 
       (is_held_out((*sequence)->source, options) ? held_out_ : training_).push_back(place);
     }
   }
+  SIDA_TRY(trace::check_whole(path, *reader));
   readers_.push_back(std::move(*reader));
   return {};
 }

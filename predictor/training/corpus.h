@@ -13,7 +13,7 @@ namespace sida::predictor {
 
 struct CorpusOptions {
   std::vector<std::string> traces;
-  model::Fingerprint model{};
+  trace::TraceHeader model;  // As a trace of the model has it (common/trace/fit.h).
   double held_out = 0.05;
   std::uint64_t seed = 1;
 };
@@ -39,8 +39,8 @@ class Corpus {
   // Longer ones are left out.
   static constexpr std::int64_t kTokensMax = 1024;
 
-  // Reads every trace once. kMismatch: made with another model than the others or `model`. kNotFound, kInvalidModel
-  // (damaged, or nothing to learn from), kIo.
+  // Reads every trace once. kMismatch: made with another model. kNotFound, kInvalidModel (damaged, cut off, or nothing
+  // to learn from), kIo.
   static Result<Corpus> open(const CorpusOptions& options);
 
   [[nodiscard]] const trace::TraceHeader& header() const { return readers_.front().header(); }

@@ -7,8 +7,10 @@
 #include <system_error>
 
 #include "common/model/output_file.h"
+#include "predictor/file/predictor_file.h"
 #include "predictor/hash/learned_hash.h"
 #include "predictor/hash/predictor_directory.h"
+#include "predictor/hash/recorded_routes.h"
 #include "predictor/training/card.h"
 #include "predictor/training/default_shape.h"
 #include "predictor/training/held_out_hits.h"
@@ -26,6 +28,7 @@ constexpr std::int64_t kMeasuredTokensMax = 200'000;
 std::string purpose_of(const TrainingOptions& o, const json& card, const Corpus& corpus) {
   json purpose{{"card", card},
                {"sequences", corpus.training().size()},
+               {"trace_bytes", json::array()},
                {"tokens", o.tokens},
                {"batch_tokens", o.batch_tokens},
                {"rate", o.rate},
@@ -33,7 +36,11 @@ std::string purpose_of(const TrainingOptions& o, const json& card, const Corpus&
                {"seed", o.seed},
                {"held_out", o.held_out},
                {"begin_with", o.begin_with}};
-  return purpose.dump();
+  for (const std::string& trace : o.traces) {
+    std::error_code ignored;
+    purpose["trace_bytes"].push_back(fs::file_size(trace, ignored));
+  }
+  return purpose.dump(-1, ' ', false, json::error_handler_t::replace);
 }
 
 Result<at::Tensor> read_embedding(const model::ModelDirectory& model) {
@@ -50,7 +57,7 @@ Result<void> write_card(const fs::path& directory, const json& card) {
   fs::remove(partial, failed);
   auto file = model::OutputFile::create(partial);
   if (!file) return tl::unexpected(std::move(file).error());
-  SIDA_TRY(file->append(card.dump(2) + "\n"));
+  SIDA_TRY(file->append(card.dump(2, ' ', false, json::error_handler_t::replace) + "\n"));
   SIDA_TRY(file->finish());
   fs::rename(partial, path, failed);
   if (failed) return fail(ErrorCode::kIo, path.string() + ": " + failed.message());
@@ -59,9 +66,15 @@ Result<void> write_card(const fs::path& directory, const json& card) {
 
 // Weights first, the card that names them last.
 Result<void> write_predictor(const TrainingOptions& o, const Parameters& parameters, const NetworkShape& shape,
-                             const json& card) {
+                             json& card) {
   const DType matrices = shape.variant == Variant::kPublished ? DType::kFloat32 : DType::kBFloat16;
-  SIDA_TRY(parameters.write(fs::path(o.out) / kWeightsFile, matrices));
+  const fs::path weights = fs::path(o.out) / kWeightsFile;
+  SIDA_TRY(parameters.write(weights, matrices));
+  auto written = PredictorFile::open(weights);
+  if (!written) return tl::unexpected(std::move(written).error());
+  const auto fingerprint = written->fingerprint();
+  if (!fingerprint) return tl::unexpected(fingerprint.error());
+  card["file_blake2b"] = model::to_hex(*fingerprint);
   return write_card(o.out, card);
 }
 
@@ -99,8 +112,8 @@ Result<json> train(const TrainingOptions& given, const TrainingHooks& hooks) {
   if (!shape) return tl::unexpected(std::move(shape).error());
   const ModelShape of_model = model_shape(served_model(*model));
   hooks.say("reading " + std::to_string(options.traces.size()) + " trace(s)");
-  auto corpus =
-      Corpus::open({options.traces, model->fingerprint(), options.held_out, static_cast<std::uint64_t>(options.seed)});
+  auto corpus = Corpus::open(
+      {options.traces, trace_of(served_model(*model)), options.held_out, static_cast<std::uint64_t>(options.seed)});
   if (!corpus) return tl::unexpected(std::move(corpus).error());
   auto embedding = read_embedding(*model);
   if (!embedding) return tl::unexpected(std::move(embedding).error());

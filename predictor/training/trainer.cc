@@ -156,15 +156,15 @@ Result<Progress> Trainer::run(const std::function<void(const Measurement&)>& tel
     const SequenceBatches batches = plan_batches(corpus_.training(), options_.batch_tokens, &random);
     while (!finished() && progress_.batch < static_cast<std::int64_t>(batches.size())) {
       SIDA_TRY(step(batches[static_cast<std::size_t>(progress_.batch++)]));
-      if (stop()) {
-        SIDA_TRY(save());
-        return fail(ErrorCode::kCancelled, "stopped; the same command goes on from " + options_.checkpoint);
+      const bool due = progress_.steps % options_.measure_every == 0 || finished();
+      if (due) {
+        auto found = measure();
+        if (!found) return tl::unexpected(std::move(found).error());
+        tell(*found);
       }
-      if (progress_.steps % options_.measure_every != 0 && !finished()) continue;
-      auto found = measure();
-      if (!found) return tl::unexpected(std::move(found).error());
-      tell(*found);
-      SIDA_TRY(save());
+      const bool stopped = !finished() && stop();
+      if (due || stopped) SIDA_TRY(save());
+      if (stopped) return fail(ErrorCode::kCancelled, "stopped; the same command goes on from " + options_.checkpoint);
     }
     if (!finished()) {
       ++progress_.epoch;

@@ -39,6 +39,10 @@ class CountingFunction : public predictor::HashFunction {
     for (const auto& input : inputs) {
       auto& count = static_cast<Count&>(*input.state);
       inputs_.push_back(input.token);
+      if (silent_in_decoders_) {
+        all.emplace_back();
+        continue;
+      }
       const auto layers = static_cast<std::uint32_t>(header_.decoder_layers);
       all.push_back({layers, 1, 1, std::vector<std::int16_t>(layers, static_cast<std::int16_t>(count.seen++ % 3)),
                      std::vector<float>(layers, 1)});
@@ -47,6 +51,7 @@ class CountingFunction : public predictor::HashFunction {
   }
 
   std::vector<std::int32_t> inputs_;
+  bool silent_in_decoders_ = false;  // As the published network.
 
  private:
   struct Count : predictor::SequenceState {
@@ -66,6 +71,15 @@ TEST(HashSubject, AsksAsThePredictorProcessAsks) {
   EXPECT_THAT(function.inputs_, ElementsAre(5, 11, 12)) << "the start token, then the target";
   EXPECT_EQ(subject->cost().source_tokens, 4U);
   EXPECT_EQ(subject->cost().target_tokens, 3U);
+}
+
+TEST(HashSubject, NamesNobodyWhereTheFunctionSaysNothingOfDecoders) {
+  const auto header = test::trace_header();
+  CountingFunction function(header);
+  function.silent_in_decoders_ = true;
+  const auto named = make_hash_subject(function, header)->name_experts(std::vector{test::traced_sequence(header, 0)});
+  EXPECT_THAT(named.at(0).encoder.experts, ElementsAre(1, 2, 0, 1, 1, 2, 0, 1));
+  EXPECT_THAT(named.at(0).decoder.experts, ElementsAre(-1, -1, -1));
 }
 
 TEST(OracleSubject, HitsEverything) {

@@ -19,6 +19,7 @@ ServedModel model_of(const trace::TraceHeader& header) {
   model.geometry.encoder_moe_layers = header.encoder_layers;
   model.geometry.decoder_moe_layers = header.decoder_layers;
   model.num_experts = header.num_experts;
+  model.vocab_size = header.vocab_size;
   model.fingerprint = header.model;
   return model;
 }

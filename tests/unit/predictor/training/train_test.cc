@@ -113,12 +113,42 @@ TEST_F(TrainTest, GoesOnFromItsCheckpointAsIfItHadNotBeenStopped) {
   options_.tokens = 6000;
   ASSERT_TRUE(train_for().has_value());
   const std::string whole = weights();
-  options_.out += "-stopped";
-  const auto stopped = train_for(/*steps=*/15);
-  ASSERT_FALSE(stopped.has_value());
-  EXPECT_EQ(stopped.error().code, ErrorCode::kCancelled);
+  // Between two measurements, and in a step that is due one.
+  for (const std::int64_t steps : {15, 20}) {
+    options_.out += "-stopped";
+    const auto stopped = train_for(steps);
+    ASSERT_FALSE(stopped.has_value());
+    EXPECT_EQ(stopped.error().code, ErrorCode::kCancelled);
+    ASSERT_TRUE(train_for().has_value());
+    EXPECT_EQ(weights(), whole) << steps;
+  }
+}
+
+TEST_F(TrainTest, StoppedInItsLastStepHasMeasuredIt) {
+  options_.tokens = 100;
+  const auto card = train_for(/*steps=*/1);
+  ASSERT_TRUE(card.has_value()) << card.error().message;
+  EXPECT_GT((*card)["training"]["held_out_loss"].get<double>(), 0);
+}
+
+TEST_F(TrainTest, TakesAwayNothingButItsOwnFromTheFolderOfTheCheckpoint) {
+  options_.tokens = 500;
+  options_.checkpoint = (directory_.path() / "mine").string();
+  const auto thesis = directory_.path() / "mine" / "thesis.txt";
+  std::filesystem::create_directories(thesis.parent_path());
+  std::ofstream(thesis) << "three years";
   ASSERT_TRUE(train_for().has_value());
-  EXPECT_EQ(weights(), whole);
+  EXPECT_EQ(bytes_of(thesis), "three years");
+  EXPECT_EQ(std::distance(std::filesystem::directory_iterator(thesis.parent_path()), {}), 1);
+}
+
+TEST_F(TrainTest, SurvivesATraceWhoseNameIsNoText) {
+  options_.tokens = 500;
+  const auto odd = directory_.path() / "\xff.trace";
+  std::filesystem::copy(trace_path(), odd);
+  options_.traces = {odd.string()};
+  const auto card = train_for();
+  EXPECT_TRUE(card.has_value()) << card.error().message;
 }
 
 TEST_F(TrainTest, BeginsWithAnEarlierPredictor) {
@@ -150,6 +180,41 @@ TEST_F(TrainTest, RefusesATraceOfAnotherModel) {
   ASSERT_FALSE(trained.has_value());
   EXPECT_EQ(trained.error().code, ErrorCode::kMismatch);
   EXPECT_THAT(trained.error().message, HasSubstr("tiny.trace"));
+}
+
+TEST_F(TrainTest, RefusesATraceWithTokensThatTheModelDoesNotHave) {
+  trace::TraceHeader header = tiny_header(model_->fingerprint());
+  header.vocab_size = 1'000'000;
+  write_trace(header);
+  const auto trained = train_for();
+  ASSERT_FALSE(trained.has_value());
+  EXPECT_EQ(trained.error().code, ErrorCode::kMismatch);
+  EXPECT_THAT(trained.error().message, HasSubstr("tiny.trace"));
+}
+
+TEST_F(TrainTest, RefusesATraceThatWasCutOff) {
+  std::filesystem::resize_file(trace_path(), std::filesystem::file_size(trace_path()) - 3);
+  const auto trained = train_for();
+  ASSERT_FALSE(trained.has_value());
+  EXPECT_EQ(trained.error().code, ErrorCode::kInvalidModel);
+  EXPECT_THAT(trained.error().message, HasSubstr("the same sida trace command goes on with it"));
+}
+
+TEST_F(TrainTest, WritesWhatTellsDamagedWeights) {
+  options_.tokens = 500;
+  ASSERT_TRUE(train_for().has_value());
+  const auto path = std::filesystem::path(options_.out) / "weights.safetensors";
+  std::fstream file(path, std::ios::in | std::ios::out | std::ios::binary | std::ios::ate);
+  const auto last = static_cast<std::streamoff>(file.tellg()) - 2;
+  file.seekg(last);
+  const int byte = file.get();
+  file.seekp(last);
+  file.put(static_cast<char>(byte ^ 1));
+  file.close();
+  const auto function = open_hash_function(options_.out, served_model(*model_));
+  ASSERT_FALSE(function.has_value());
+  EXPECT_EQ(function.error().code, ErrorCode::kInvalidModel);
+  EXPECT_THAT(function.error().message, HasSubstr("weights.safetensors"));
 }
 
 TEST_F(TrainTest, RefusesADamagedTrace) {
