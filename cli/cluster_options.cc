@@ -71,6 +71,7 @@ void describe_cluster(config::Schema& schema, ClusterOptions& o, bool model_requ
       "for open requests to be answered after SIGTERM or SIGINT; new ones get 503; a second signal ends it");
   schema.choice("log-level", o.log_level, {"trace", "debug", "info", "warn", "error", "off"},
                 "least level that is logged");
+  schema.choice("log-format", o.log_format, {"text", "json"}, "of the processes' logs");
   schema.rule([&o](std::vector<std::string>& problems) {
     if (o.device == "cuda") {
       problems.emplace_back("--device cuda is not supported by this build: use auto or cpu");
@@ -87,6 +88,9 @@ void describe_access(config::Schema& schema, ClusterOptions& o) {
       .secret();
   schema.text("api-key-file", o.api_key_file, "file with such keys, one a line, which ps does not show")
       .placeholder("FILE");
+  schema.text("ssl-certfile", o.ssl_certfile, "certificate chain in PEM form: the API speaks HTTPS")
+      .placeholder("FILE");
+  schema.text("ssl-keyfile", o.ssl_keyfile, "its private key in PEM form").placeholder("FILE");
 }
 
 }  // namespace sida::cli

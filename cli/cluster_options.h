@@ -36,9 +36,12 @@ struct ClusterOptions {
   std::int64_t worker_threads = 0;                   // Compute threads of each worker. 0: the other half, shared.
   std::chrono::milliseconds shutdown_grace{10'000};  // For open requests to end.
   std::string log_level = "info";
+  std::string log_format = "text";  // Or json.
   // Of `serve` alone; a cluster that another verb starts for itself has no keys.
   std::vector<std::string> api_keys;
   std::string api_key_file;
+  std::string ssl_certfile;  // Both or none.
+  std::string ssl_keyfile;
 };
 
 // `model_required`: false for verbs that may use a running cluster instead. `with_predictor`: false for a verb that has

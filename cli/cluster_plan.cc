@@ -39,7 +39,9 @@ ProcessPlan worker_plan(const ClusterOptions& o, const ClusterPlace& place, std:
                     "--workers-on-host",
                     std::to_string(o.workers),
                     "--log-level",
-                    o.log_level};
+                    o.log_level,
+                    "--log-format",
+                    o.log_format};
   if (o.expert_memory_bytes > 0) {
     const auto workers = static_cast<std::uint64_t>(o.workers);
     plan.arguments.insert(
@@ -53,7 +55,7 @@ ProcessPlan predictor_plan(const ClusterOptions& o, const ClusterPlace& place) {
   return {"predictor-0",
           place.programs / "sida-predictor",
           {"--name", "predictor-0", "--listen", endpoint(place, "predictor-0"), "--model", o.model, "--predictor",
-           place.predictor, "--log-level", o.log_level},
+           place.predictor, "--log-level", o.log_level, "--log-format", o.log_format},
           ProcessRole::kPredictor};
 }
 
@@ -81,9 +83,14 @@ ProcessPlan router_plan(const ClusterOptions& o, const ClusterPlace& place) {
                     "--shutdown-grace",
                     std::to_string(o.shutdown_grace.count()) + "ms",
                     "--log-level",
-                    o.log_level};
+                    o.log_level,
+                    "--log-format",
+                    o.log_format};
   const auto routing = routing_arguments(o);
   plan.arguments.insert(plan.arguments.end(), routing.begin(), routing.end());
+  if (!o.ssl_certfile.empty() || !o.ssl_keyfile.empty()) {
+    plan.arguments.insert(plan.arguments.end(), {"--ssl-certfile", o.ssl_certfile, "--ssl-keyfile", o.ssl_keyfile});
+  }
   if (!place.api_key_file.empty()) {
     plan.arguments.insert(plan.arguments.end(), {"--api-key-file", place.api_key_file});
   }

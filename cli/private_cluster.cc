@@ -52,7 +52,9 @@ std::vector<std::string> serve_arguments(const ClusterOptions& o) {
                                      "--shutdown-grace",
                                      std::to_string(o.shutdown_grace.count()) + "ms",
                                      "--log-level",
-                                     o.log_level};
+                                     o.log_level,
+                                     "--log-format",
+                                     o.log_format};
   const auto routing = routing_arguments(o);
   arguments.insert(arguments.end(), routing.begin(), routing.end());
   if (!o.served_model_name.empty()) {

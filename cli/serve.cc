@@ -26,19 +26,23 @@ constexpr std::chrono::milliseconds kPatience{500};  // With a router on this ho
 // Tells once when the cluster is ready, and on the way there what it waits for.
 class ReadyWatch {
  public:
-  ReadyWatch(std::string host, std::uint16_t port, std::uint16_t admin_port)
-      : host_(std::move(host)), port_(port), admin_port_(admin_port) {}
+  ReadyWatch(std::string host, std::uint16_t port, std::uint16_t admin_port, bool tls)
+      : host_(std::move(host)), port_(port), admin_port_(admin_port), tls_(tls) {}
 
   bool poll() {
-    const auto health = http_call({reachable_host(), std::to_string(port_)}, "/health", {}, kPatience);
+    // Where the API speaks TLS, the admin port tells the same.
+    const auto health = tls_ ? http_call({"127.0.0.1", std::to_string(admin_port_)}, "/status", {}, kPatience)
+                             : http_call({reachable_host(), std::to_string(port_)}, "/health", {}, kPatience);
     const auto status = http_call({"127.0.0.1", std::to_string(admin_port_)}, "/status", {}, kPatience);
     const TimePoint now = steady_now();
-    const ClusterSight sight = sight_of(health && health->status == 200, health ? health->body : nlohmann::json(),
-                                        status ? status->body : nlohmann::json());
+    const bool served = health && health->status == 200 && (!tls_ || health->body.value("ready", false));
+    const ClusterSight sight =
+        sight_of(served, health ? health->body : nlohmann::json(), status ? status->body : nlohmann::json());
     const bool ready = core_.is_ready(sight, now);
     show_progress(sight.progress, now, ready);
     if (ready) {
-      std::printf("ready: http://%s:%d dashboard http://127.0.0.1:%d\n", shown_host().c_str(), port_, admin_port_);
+      std::printf("ready: %s://%s:%d dashboard http://127.0.0.1:%d\n", tls_ ? "https" : "http", shown_host().c_str(),
+                  port_, admin_port_);
       std::fflush(stdout);
     }
     return ready;
@@ -67,6 +71,7 @@ class ReadyWatch {
   std::string host_;
   std::uint16_t port_;
   std::uint16_t admin_port_;
+  bool tls_;
   ReadyCore core_;
   std::string last_progress_;
   TimePoint next_line_{};
@@ -151,9 +156,13 @@ Result<void> run_cluster(const ClusterOptions& options) {
                            admin_port->number(),
                            std::max(1U, std::thread::hardware_concurrency()),
                            *std::move(key_file)};
-  ReadyWatch watch(options.host, port->number(), admin_port->number());
+  ReadyWatch watch(options.host, port->number(), admin_port->number(), !options.ssl_certfile.empty());
   SupervisorHooks hooks;
-  hooks.line = [](const std::string& process, const std::string& line) {
+  hooks.line = [json = options.log_format == "json"](const std::string& process, const std::string& line) {
+    if (json) {  // Each line names its process itself.
+      std::fprintf(stderr, "%s\n", line.c_str());
+      return;
+    }
     std::fprintf(stderr, "%-11s | %s\n", process.c_str(), line.c_str());
   };
   hooks.poll_ready = [&watch] { return watch.poll(); };

@@ -21,7 +21,7 @@ void on_signal(int /*signal*/) {
 }
 
 sida::Result<void> serve(const sida::worker::WorkerConfig& config) {
-  SIDA_TRY(sida::start_logging(config.name, config.log_level));
+  SIDA_TRY(sida::start_logging(config.name, config.log_level, config.log_format));
   auto model = sida::model::ModelDirectory::open(config.model);
   if (!model) return tl::unexpected(std::move(model).error());
   for (const std::string& warning : model->warnings()) spdlog::warn("model warning=\"{}\"", warning);

@@ -27,6 +27,7 @@ struct WorkerConfig {
   std::int64_t threads = 1;                       // Compute threads.
   std::chrono::milliseconds drain_grace{10'000};  // After SIGTERM, for what is in flight.
   std::string log_level = "info";
+  std::string log_format = "text";  // Or json.
 };
 
 config::Schema describe(WorkerConfig& config);

@@ -19,7 +19,7 @@ namespace sida::predictor {
 namespace {
 
 Result<void> run(const PredictorConfig& config) {
-  SIDA_TRY(start_logging(config.name, config.log_level));
+  SIDA_TRY(start_logging(config.name, config.log_level, config.log_format));
   const auto model = model::ModelDirectory::open(config.model);
   if (!model) return tl::unexpected(model.error());
   auto function = open_hash_function(config.predictor, served_model(*model));

@@ -14,6 +14,7 @@ config::Schema describe(PredictorConfig& c) {
   schema.text("predictor", c.predictor, "directory with predictor.json").placeholder("DIR").required();
   schema.text("name", c.name, "what routers and logs call this process");
   schema.choice("log-level", c.log_level, log_levels(), "least severe events to log");
+  schema.choice("log-format", c.log_format, log_formats(), "of the log");
   schema.rule([&c](std::vector<std::string>& problems) {
     if (c.name.empty() || c.name.size() > proto::kMaxNameBytes) {
       problems.emplace_back("--name must have 1 to " + std::to_string(proto::kMaxNameBytes) + " characters");

@@ -13,6 +13,7 @@ struct PredictorConfig {
   std::string predictor;  // Directory.
   std::string name = "predictor-0";
   std::string log_level = "info";
+  std::string log_format = "text";  // Or json.
 };
 
 config::Schema describe(PredictorConfig& config);

@@ -76,7 +76,7 @@ int main(int argc, char** argv) {
   sida::router::RouterConfig config;
   auto schema = sida::router::describe(config);
   if (const auto code = sida::config::configure(schema, argc, argv)) return *code;
-  if (const auto logging = sida::start_logging("router", config.log_level); !logging) {
+  if (const auto logging = sida::start_logging("router", config.log_level, config.log_format); !logging) {
     return sida::exit_code_of(logging);
   }
   // Before any thread starts, so that every thread inherits the mask.

@@ -38,6 +38,7 @@ config::Schema describe(RouterConfig& c) {
                 "in order of arrival")
       .zero_means("first come, first served");
   schema.choice("log-level", c.log_level, log_levels(), "least level that is logged");
+  schema.choice("log-format", c.log_format, log_formats(), "of the log");
   schema.rule([&c](std::vector<std::string>& problems) {
     for (const std::string& worker : c.workers) {
       if (auto parsed = parse_worker(worker); !parsed) problems.push_back(parsed.error().message);

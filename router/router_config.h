@@ -33,6 +33,7 @@ struct RouterConfig {
   std::int64_t sources_max = 0;           // Sources encoded in one step; 0: as many as rows_max lets in.
   std::chrono::milliseconds overtake_max{500};  // Extra wait of a source for others' experts; 0: first come.
   std::string log_level = "info";
+  std::string log_format = "text";  // Or json.
 };
 
 config::Schema describe(RouterConfig& config);

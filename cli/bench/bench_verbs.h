@@ -10,6 +10,7 @@ using Arguments = std::vector<std::string>;
 
 int kernel(const Arguments& arguments);
 int offload(const Arguments& arguments);
+int serve(const Arguments& arguments);
 int transport(const Arguments& arguments);
 
 }  // namespace sida::bench

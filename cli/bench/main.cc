@@ -12,6 +12,7 @@ namespace {
 constexpr std::array kVerbs{
     cli::Verb{"kernel", kernel, "linear layers and experts beside memory bandwidth, register peak and LibTorch"},
     cli::Verb{"offload", offload, "a model in less memory than it needs: policies and budgets, latency, bytes, peak"},
+    cli::Verb{"serve", serve, "throughput and latency of a server under load"},
     cli::Verb{"transport", transport, "round trips of rows over every kind of tensor channel"},
 };
 

@@ -104,6 +104,7 @@ struct JobResult {
 // onward.
 struct Job {
   RequestId request;
+  std::uint64_t client = 0;  // Whose it is: clients share what there is.
   std::variant<GenerateJob, ScoreJob, ClassifyJob> work;
   bool return_experts = false;
   std::optional<RoutingMode> routing;  // Nothing: the router's default.

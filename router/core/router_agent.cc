@@ -187,8 +187,9 @@ bool RouterAgent::take_events(TimePoint now) {
 void RouterAgent::admit(Job job, TimePoint now) {
   const SequenceId id{next_sequence_++};
   const std::size_t source_tokens = source_of(job).size();
-  auto admitted = scheduler_.submit(id, static_cast<std::int64_t>(source_tokens),
-                                    static_cast<std::int64_t>(target_tokens(job)), job.deadline, now, new_tokens(job));
+  auto admitted =
+      scheduler_.submit(id, static_cast<std::int64_t>(source_tokens), static_cast<std::int64_t>(target_tokens(job)),
+                        job.deadline, now, new_tokens(job), job.client);
   if (!admitted) {
     ++counters_.requests_failed;
     job.done(tl::unexpected(std::move(admitted).error()));

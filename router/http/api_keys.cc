@@ -5,6 +5,7 @@
 #include <algorithm>
 #include <cctype>
 #include <fstream>
+#include <functional>
 
 namespace sida::router {
 namespace {
@@ -71,6 +72,11 @@ std::optional<std::size_t> ApiKeys::find(std::string_view authorization) const {
     if (sodium_memcmp(given.data(), digests_[index].data(), given.size()) == 0) found = index;
   }
   return found;
+}
+
+std::uint64_t client_of(const ApiKeys& keys, const HttpRequest& request) {
+  if (const auto key = keys.find(request.authorization)) return *key;
+  return std::hash<std::string>{}(request.address);
 }
 
 std::optional<Reply> refuse_stranger(const ApiKeys& keys, const HttpRequest& request) {

@@ -3,6 +3,7 @@
 
 #include <array>
 #include <cstddef>
+#include <cstdint>
 #include <optional>
 #include <string>
 #include <string_view>
@@ -35,6 +36,9 @@ class ApiKeys {
 
   std::vector<Digest> digests_;
 };
+
+// Whose a request is, for sharing what there is: a key's where there are keys, else an address's.
+std::uint64_t client_of(const ApiKeys& keys, const HttpRequest& request);
 
 // 401 for a request that may not be answered: every path wants a key, if there are keys, but those that only tell
 // whether the process is well (/health and /v2/health/live).

@@ -1,14 +1,20 @@
 #include "router/http/connection.h"
 
+#include <netinet/in.h>
+#include <netinet/tcp.h>
 #include <sys/socket.h>
 
 #include <algorithm>
 #include <boost/asio/redirect_error.hpp>
+#include <boost/asio/steady_timer.hpp>
 #include <boost/asio/use_awaitable.hpp>
 #include <boost/beast/core/flat_buffer.hpp>
 #include <boost/beast/http.hpp>
 #include <chrono>
 #include <optional>
+#include <type_traits>
+
+#include "router/http/wire_request.h"
 
 namespace sida::router {
 namespace {
@@ -17,78 +23,33 @@ namespace net = boost::asio;
 namespace beast = boost::beast;
 namespace http = beast::http;
 using boost::system::error_code;
-using Parser = http::request_parser<http::string_body>;
+using Parser = WireParser;
 
 auto into(error_code& error) {
   return net::redirect_error(net::use_awaitable, error);
 }
 
-// What a client is told when its bytes could not be read; nothing when it hung up or was too slow.
-std::optional<ApiError> wire_error(const error_code& error) {
-  if (error == http::error::header_limit || error == http::error::buffer_overflow) {
-    return ApiError{431, "headers_too_large", "request line and headers are too large", ""};
-  }
-  if (error == http::error::body_limit) {
-    return ApiError{413, "body_too_large", "the body is too large", ""};
-  }
-  if (error.category() == make_error_code(http::error::bad_method).category() && error != http::error::end_of_stream &&
-      error != http::error::partial_message) {
-    return ApiError{400, "malformed_request", "not a well-formed HTTP/1.1 request", ""};
-  }
-  return std::nullopt;
+// The peer has said that it sends nothing more, though bytes from before may be unread.
+bool has_left(net::ip::tcp::socket& socket) {
+  tcp_info info{};
+  socklen_t size = sizeof info;
+  return ::getsockopt(socket.native_handle(), IPPROTO_TCP, TCP_INFO, &info, &size) != 0 ||
+         info.tcpi_state != TCP_ESTABLISHED;
 }
 
-// Two readings of where a request ends, or of whom it is for, are how requests are smuggled past a proxy. Stricter than
-// the parser, which takes a length that is given twice alike, and leaves codings that it does not know to the handler.
-ApiResult<void> check_framing(const Parser::value_type& request) {
-  const auto malformed = [](const char* message) {
-    return tl::unexpected<ApiError>(ApiError{400, "malformed_request", message, ""});
-  };
-  const std::size_t lengths = request.count(http::field::content_length);
-  const std::size_t codings = request.count(http::field::transfer_encoding);
-  if (lengths > 0 && codings > 0) return malformed("both Content-Length and Transfer-Encoding are given");
-  const auto length = request[http::field::content_length];
-  if (lengths > 1 || !std::all_of(length.begin(), length.end(), [](char c) { return c >= '0' && c <= '9'; })) {
-    return malformed("more than one Content-Length, or one that is no number");
-  }
-  if (codings > 1 || (codings == 1 && !beast::iequals(request[http::field::transfer_encoding], "chunked"))) {
-    return malformed("a Transfer-Encoding other than chunked");
-  }
-  const std::size_t hosts = request.count(http::field::host);
-  if (hosts > 1 || (hosts == 0 && request.version() > 10)) return malformed("not exactly one Host header");
-  return {};
-}
-
-ApiResult<void> check_headers(const Parser& parser, const HttpLimits& limits) {
-  const auto& request = parser.get();
-  if (static_cast<std::int64_t>(request.target().size()) > limits.target_bytes_max) {
-    return tl::unexpected<ApiError>(ApiError{414, "target_too_long", "the path is too long", ""});
-  }
-  if (std::distance(request.begin(), request.end()) > limits.headers_max) {
-    return tl::unexpected<ApiError>(ApiError{431, "too_many_headers", "too many headers", ""});
-  }
-  return check_framing(request);
-}
-
-HttpRequest plain_request(http::request<http::string_body>&& request) {
-  HttpRequest plain;
-  plain.method = std::string(request.method_string());
-  const std::string target(request.target());
-  const std::size_t question = target.find('?');
-  plain.path = target.substr(0, question);
-  if (question != std::string::npos) plain.query = target.substr(question + 1);
-  std::string type(request[http::field::content_type]);
-  type = type.substr(0, type.find(';'));
-  type.erase(std::find_if(type.rbegin(), type.rend(), [](char c) { return c != ' ' && c != '\t'; }).base(), type.end());
-  std::transform(type.begin(), type.end(), type.begin(),
-                 [](unsigned char c) { return static_cast<char>(std::tolower(c)); });
-  plain.content_type = std::move(type);
-  plain.trace_parent = std::string(request["traceparent"]);
-  plain.id = std::string(request["x-request-id"]);
-  plain.authorization = std::string(request[http::field::authorization]);
-  plain.origin = std::string(request[http::field::origin]);
-  plain.body = std::move(request.body());
-  return plain;
+// Where bytes wait to be read (a next request, or the farewell of TLS, which only reading would tell apart) the end
+// behind them wakes nobody, so it is looked for until the request is answered.
+void look_again(const std::shared_ptr<Connection>& connection, const std::shared_ptr<ClientWatch>& client) {
+  constexpr std::chrono::milliseconds kBetweenLooks{100};
+  auto timer = std::make_shared<net::steady_timer>(connection->stream.get_executor(), kBetweenLooks);
+  timer->async_wait([timer, connection, client](const error_code&) {
+    if (connection->client != client) return;
+    if (has_left(connection->stream.socket())) {
+      client->gone();
+    } else {
+      look_again(connection, client);
+    }
+  });
 }
 
 // Calls client->gone() when the peer closes while its answer is being made. Ends when the socket is cancelled.
@@ -103,15 +64,18 @@ void watch_client(const std::shared_ptr<Connection>& connection) {
         const bool closed = bytes == 0 || (bytes < 0 && errno != EAGAIN && errno != EWOULDBLOCK);
         if (closed) {
           client->gone();
+        } else if (bytes > 0) {
+          look_again(connection, client);
         }
       });
 }
 
 // Each event is one chunk of the body.
+template <typename Io>
 class ChunkSink : public EventSink {
  public:
-  ChunkSink(beast::tcp_stream& stream, const HttpLimits& limits, ClientWatch& client)
-      : stream_(stream), limits_(limits), client_(client) {}
+  ChunkSink(Io& io, beast::tcp_stream& stream, const HttpLimits& limits, ClientWatch& client)
+      : io_(io), stream_(stream), limits_(limits), client_(client) {}
 
   net::awaitable<bool> send(std::string data) override {
     if (client_.is_gone()) {
@@ -120,7 +84,7 @@ class ChunkSink : public EventSink {
     const std::string event = "data: " + data + "\n\n";
     error_code error;
     stream_.expires_after(limits_.write_timeout);
-    co_await net::async_write(stream_, http::make_chunk(net::buffer(event)), into(error));
+    co_await net::async_write(io_, http::make_chunk(net::buffer(event)), into(error));
     stream_.expires_never();
     if (error) {
       client_.gone();
@@ -129,21 +93,30 @@ class ChunkSink : public EventSink {
   }
 
  private:
-  beast::tcp_stream& stream_;
+  Io& io_;
+  beast::tcp_stream& stream_;  // Under io_.
   const HttpLimits& limits_;
   ClientWatch& client_;
 };
 
+// Io: the connection's stream itself, or TLS over it.
+template <typename Io>
 class Session {
  public:
-  Session(std::shared_ptr<Connection> connection, const HttpLimits& limits, HttpProbe& probe, const Handler& handler)
+  Session(std::shared_ptr<Connection> connection, Io& io, const HttpLimits& limits, HttpProbe& probe,
+          const Handler& handler)
       : connection_(std::move(connection)),
         stream_(connection_->stream),
+        io_(io),
         // Room for the headers and for one read of a body.
         buffer_(limits.header_bytes_max + (64U << 10U)),
         limits_(limits),
         probe_(probe),
-        handler_(handler) {}
+        handler_(handler) {
+    error_code gone;
+    const auto peer = stream_.socket().remote_endpoint(gone);
+    if (!gone) address_ = peer.address().to_string();
+  }
 
   net::awaitable<void> run() {
     bool open = true;
@@ -164,7 +137,7 @@ class Session {
     }
     error_code error;
     stream_.expires_after(limits_.idle_timeout);
-    const std::size_t bytes = co_await stream_.async_read_some(buffer_.prepare(4096), into(error));
+    const std::size_t bytes = co_await io_.async_read_some(buffer_.prepare(4096), into(error));
     buffer_.commit(bytes);
     co_return !error;
   }
@@ -186,7 +159,9 @@ class Session {
     const bool keep_alive = parser.get().keep_alive();
     const bool head_only = parser.get().method() == http::verb::head;
     watch_client_of_request();
-    const Answer answer = co_await handler_(plain_request(parser.release()), *connection_->client);
+    HttpRequest request = plain_request(parser.release());
+    request.address = address_;
+    const Answer answer = co_await handler_(std::move(request), *connection_->client);
     bool written = false;
     if (!connection_->client->is_gone()) {
       if (answer.events) {
@@ -205,7 +180,7 @@ class Session {
   net::awaitable<std::optional<ApiError>> read_request(Parser& parser) {
     error_code error;
     stream_.expires_after(limits_.header_timeout);
-    co_await http::async_read_header(stream_, buffer_, parser, into(error));
+    co_await http::async_read_header(io_, buffer_, parser, into(error));
     if (error) {
       co_return wire_error(error).value_or(ApiError{0, "", "", ""});
     }
@@ -215,12 +190,12 @@ class Session {
     stream_.expires_after(limits_.body_timeout);
     if (beast::iequals(parser.get()[http::field::expect], "100-continue")) {
       http::response<http::empty_body> go_on(http::status::continue_, 11);
-      co_await http::async_write(stream_, go_on, into(error));
+      co_await http::async_write(io_, go_on, into(error));
       if (error) {
         co_return ApiError{0, "", "", ""};
       }
     }
-    co_await http::async_read(stream_, buffer_, parser, into(error));
+    co_await http::async_read(io_, buffer_, parser, into(error));
     if (error) {
       co_return wire_error(error).value_or(ApiError{0, "", "", ""});
     }
@@ -263,7 +238,7 @@ class Session {
     response.content_length(reply.body.size());
     error_code error;
     stream_.expires_after(limits_.write_timeout);
-    co_await http::async_write(stream_, response, into(error));
+    co_await http::async_write(io_, response, into(error));
     co_return !error;
   }
 
@@ -273,7 +248,7 @@ class Session {
     response.prepare_payload();
     error_code error;
     stream_.expires_after(limits_.write_timeout);
-    co_await http::async_write(stream_, response, into(error));
+    co_await http::async_write(io_, response, into(error));
     co_return !error;
   }
 
@@ -291,17 +266,17 @@ class Session {
     http::response_serializer<http::empty_body> serializer(head);
     error_code error;
     stream_.expires_after(limits_.write_timeout);
-    co_await http::async_write_header(stream_, serializer, into(error));
+    co_await http::async_write_header(io_, serializer, into(error));
     if (error) {
       connection_->client->gone();
     }
-    ChunkSink sink(stream_, limits_, *connection_->client);
+    ChunkSink<Io> sink(io_, stream_, limits_, *connection_->client);
     co_await answer.events(sink);
     if (connection_->client->is_gone()) {
       co_return false;
     }
     stream_.expires_after(limits_.write_timeout);
-    co_await net::async_write(stream_, http::make_chunk_last(), into(error));
+    co_await net::async_write(io_, http::make_chunk_last(), into(error));
     co_return !error;
   }
 
@@ -310,10 +285,14 @@ class Session {
     constexpr std::size_t kDrainBytesMax = 16U << 20U;
     constexpr std::chrono::seconds kDrainTime{2};
     error_code error;
+    stream_.expires_after(kDrainTime);
+    if constexpr (!std::is_same_v<Io, beast::tcp_stream>) {
+      error_code ignored;  // The client may not wait for the farewell.
+      co_await io_.async_shutdown(into(ignored));
+    }
     stream_.socket().shutdown(net::ip::tcp::socket::shutdown_send, error);
     buffer_.clear();
     std::size_t drained = 0;
-    stream_.expires_after(kDrainTime);
     while (!error && drained < kDrainBytesMax) {
       drained += co_await stream_.async_read_some(buffer_.prepare(4096), into(error));
     }
@@ -321,18 +300,34 @@ class Session {
   }
 
   std::shared_ptr<Connection> connection_;
-  beast::tcp_stream& stream_;
+  beast::tcp_stream& stream_;  // Under io_: has the deadlines.
+  Io& io_;
   beast::flat_buffer buffer_;
   const HttpLimits& limits_;
   HttpProbe& probe_;
   const Handler& handler_;
+  std::string address_;  // Of the client.
 };
 
 }  // namespace
 
 net::awaitable<void> serve(std::shared_ptr<Connection> connection, const HttpLimits& limits, HttpProbe& probe,
                            const Handler& handler) {
-  Session session(std::move(connection), limits, probe, handler);
+  if (!connection->tls) {
+    Session session(connection, connection->stream, limits, probe, handler);
+    co_await session.run();
+    co_return;
+  }
+  error_code error;
+  connection->stream.expires_after(limits.header_timeout);
+  co_await connection->tls->async_handshake(net::ssl::stream_base::server, into(error));
+  if (error) {
+    probe.request_unreadable();
+    error_code ignored;
+    connection->stream.socket().close(ignored);
+    co_return;
+  }
+  Session session(connection, *connection->tls, limits, probe, handler);
   co_await session.run();
 }
 

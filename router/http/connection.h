@@ -1,9 +1,11 @@
 // One HTTP connection: reads requests within the limits, hands each to a handler, writes the reply.
 #pragma once
 
+#include <boost/asio/ssl/stream.hpp>
 #include <boost/beast/core/tcp_stream.hpp>
 #include <functional>
 #include <memory>
+#include <optional>
 
 #include "router/http/awaitable.h"
 #include "router/http/client_watch.h"
@@ -18,9 +20,13 @@ using Handler = std::function<boost::asio::awaitable<Answer>(HttpRequest request
 
 // Touched on the HTTP thread only.
 struct Connection {
-  explicit Connection(boost::asio::ip::tcp::socket socket) : stream(std::move(socket)) {}
+  // `tls`: nullptr for plain HTTP; else outlives it.
+  Connection(boost::asio::ip::tcp::socket socket, boost::asio::ssl::context* tls_context) : stream(std::move(socket)) {
+    if (tls_context != nullptr) tls.emplace(stream, *tls_context);
+  }
 
   boost::beast::tcp_stream stream;
+  std::optional<boost::asio::ssl::stream<boost::beast::tcp_stream&>> tls;  // Over `stream`, which keeps the deadlines.
   std::shared_ptr<ClientWatch> client;  // Of the request being answered; nullptr between requests.
 };
 

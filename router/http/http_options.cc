@@ -43,6 +43,9 @@ void describe_http(config::Schema& schema, HttpOptions& options) {
       .secret();
   schema.text("api-key-file", options.api_key_file, "file with such keys, one a line, which ps does not show")
       .placeholder("FILE");
+  schema.text("ssl-certfile", options.ssl_certfile, "certificate chain in PEM form: the API speaks HTTPS")
+      .placeholder("FILE");
+  schema.text("ssl-keyfile", options.ssl_keyfile, "its private key in PEM form").placeholder("FILE");
   describe_limits(schema, options.limits);
   schema.duration(
       "shutdown-grace", options.shutdown_grace,

@@ -36,7 +36,9 @@ struct HttpOptions {
   std::int64_t admin_port = 8001;        // 0: any free one.
   HttpLimits limits;
   std::vector<std::string> api_keys;  // With those of the file: one of them is wanted of every request; none: no check.
-  std::string api_key_file;           // One a line; empty: no file.
+  std::string ssl_certfile;           // PEM, both or none: TLS on the public port.
+  std::string ssl_keyfile;
+  std::string api_key_file;                          // One a line; empty: no file.
   std::chrono::milliseconds shutdown_grace{10'000};  // For open requests after the first signal; 0: none.
 };
 

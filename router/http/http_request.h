@@ -14,6 +14,8 @@ struct HttpRequest {
   std::string query;          // After the '?'; not decoded.
   std::string id;             // X-Request-Id; empty when absent.
   std::string authorization;  // The header as it came; a secret: for ApiKeys alone.
+  std::string address;        // Of the client, without its port.
+  std::string deadline;       // X-Request-Timeout-Ms; empty when absent.
   std::string origin;         // Sent by browsers for pages that ask; empty when absent.
 };
 

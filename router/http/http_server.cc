@@ -19,6 +19,7 @@
 #include "router/http/connection.h"
 #include "router/http/metrics.h"
 #include "router/http/public_api.h"
+#include "router/http/tls_context.h"
 
 namespace sida::router {
 namespace {
@@ -73,8 +74,9 @@ void warn_if_open(const HttpOptions& options, const ApiKeys& keys) {
 class Port {
  public:
   Port(tcp::acceptor acceptor, const HttpLimits& limits, std::int64_t connections_max, HttpProbe& probe,
-       Handler handler)
+       Handler handler, net::ssl::context* tls = nullptr)
       : acceptor_(std::move(acceptor)),
+        tls_(tls),
         limits_(limits),
         connections_max_(connections_max),
         probe_(probe),
@@ -142,7 +144,7 @@ class Port {
   void begin(tcp::socket socket) {
     error_code ignored;
     socket.set_option(tcp::no_delay(true), ignored);
-    auto connection = std::make_shared<Connection>(std::move(socket));
+    auto connection = std::make_shared<Connection>(std::move(socket), tls_);
     connections_.insert(connection);
     probe_.connection_opened();
     net::co_spawn(acceptor_.get_executor(), serve(connection, limits_, probe_, handler_),
@@ -166,11 +168,12 @@ class Port {
     probe_.connection_refused();
     error_code ignored;
     socket.non_blocking(true, ignored);
-    socket.write_some(net::buffer(refusal), ignored);
+    if (tls_ == nullptr) socket.write_some(net::buffer(refusal), ignored);  // Else it would be no TLS.
     socket.shutdown(tcp::socket::shutdown_send, ignored);
   }
 
   tcp::acceptor acceptor_;
+  net::ssl::context* tls_;  // nullptr: plain HTTP.
   const HttpLimits& limits_;
   std::int64_t connections_max_;
   HttpProbe& probe_;
@@ -182,8 +185,10 @@ class Port {
 
 class BeastServer : public HttpServer {
  public:
-  BeastServer(HttpOptions options, ApiKeys keys, ServedModel model, Engine& engine)
+  BeastServer(HttpOptions options, std::shared_ptr<net::ssl::context> tls, ApiKeys keys, ServedModel model,
+              Engine& engine)
       : options_(std::move(options)),
+        tls_(std::move(tls)),
         admin_api_(engine, model.name, probe_),
         api_(engine, std::move(model), options_.limits, std::move(keys), probe_) {}
 
@@ -198,7 +203,8 @@ class BeastServer : public HttpServer {
     }
     public_.emplace(
         *std::move(acceptor), options_.limits, options_.limits.connections_max, probe_,
-        [this](HttpRequest request, ClientWatch& client) { return api_.handle(std::move(request), client); });
+        [this](HttpRequest request, ClientWatch& client) { return api_.handle(std::move(request), client); },
+        tls_.get());
     admin_.emplace(*std::move(admin_acceptor), options_.limits, kAdminConnectionsMax, probe_,
                    [this](HttpRequest request, ClientWatch&) { return answer(std::move(request)); });
     return {};
@@ -262,6 +268,7 @@ class BeastServer : public HttpServer {
   net::awaitable<Answer> answer(HttpRequest request) { co_return Answer{admin_api_.answer(request), {}}; }
 
   HttpOptions options_;
+  std::shared_ptr<net::ssl::context> tls_;  // nullptr: plain HTTP.
   HttpProbe probe_;
   AdminApi admin_api_;
   PublicApi api_;
@@ -282,8 +289,13 @@ Result<std::unique_ptr<HttpServer>> HttpServer::listen(HttpOptions options, Serv
   if (!keys) {
     return tl::unexpected<Error>(std::move(keys).error());
   }
+  auto tls = make_tls_context(options.ssl_certfile, options.ssl_keyfile);
+  if (!tls) {
+    return tl::unexpected<Error>(std::move(tls).error());
+  }
   warn_if_open(options, *keys);
-  auto server = std::make_unique<BeastServer>(std::move(options), *std::move(keys), std::move(model), engine);
+  auto server =
+      std::make_unique<BeastServer>(std::move(options), *std::move(tls), *std::move(keys), std::move(model), engine);
   SIDA_TRY(server->bind_ports());
   server->remember_ports();
   return Result<std::unique_ptr<HttpServer>>(std::move(server));

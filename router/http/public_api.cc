@@ -15,6 +15,7 @@
 #include "router/http/job_stream.h"
 #include "router/http/json_fields.h"
 #include "router/http/openapi.h"
+#include "router/http/request_deadline.h"
 #include "router/http/request_id.h"
 #include "router/http/score.h"
 #include "router/http/status_json.h"
@@ -104,6 +105,9 @@ net::awaitable<Answer> PublicApi::route(const HttpRequest& request, ClientWatch&
   if (refusing_ && request.method == "POST") {
     const ApiError stopping = api_error({ErrorCode::kUnavailable, kStopping});
     co_return Answer{is_inference_protocol(request.path) ? protocol_error(stopping) : error_reply(stopping), {}};
+  }
+  if (const auto time = time_allowed(request, limits_); !time) {
+    co_return Answer{error_reply(time.error()), {}};
   }
   if (request.path == "/v1/completions") {
     Answer answer = co_await complete(request, client);
@@ -320,7 +324,8 @@ Reply PublicApi::models(const std::string& wanted) const {
 
 void PublicApi::prepare(Job& job, const HttpRequest& request) {
   job.request = RequestId(++requests_);
-  job.deadline = steady_now() + limits_.request_timeout;
+  job.client = client_of(keys_, request);
+  job.deadline = steady_now() + time_allowed(request, limits_).value_or(limits_.request_timeout);
   job.trace = parse_trace_parent(request.trace_parent);
 }
 

@@ -1,6 +1,7 @@
 #include "router/scheduling/scheduler_core.h"
 
 #include <algorithm>
+#include <iterator>
 #include <utility>
 
 namespace sida::router {
@@ -19,22 +20,37 @@ struct SchedulerCore::RowBudget {
 };
 
 Result<void> SchedulerCore::submit(SequenceId sequence, std::int64_t source_tokens, std::int64_t target_tokens,
-                                   TimePoint deadline, TimePoint now, std::int64_t new_tokens) {
+                                   TimePoint deadline, TimePoint now, std::int64_t new_tokens, std::uint64_t client) {
   SIDA_CHECK(source_tokens > 0 && target_tokens >= 0 && new_tokens >= 0);
   const std::int64_t tokens = source_tokens + target_tokens;
-  if (waiting_.size() >= limits_.waiting_max) {
+  SIDA_TRY(check_room(tokens, client));
+  const auto [added, is_new] =
+      sequences_.emplace(sequence, Sequence{source_tokens, target_tokens, deadline, new_tokens, client});
+  SIDA_CHECK(is_new);
+  added->second.number = turns_.arrived(now);
+  added->second.place = shares_.arrived(client, added->second.cache_tokens());
+  stand_in_line(sequence);
+  waiting_tokens_ += tokens;
+  return {};
+}
+
+Result<void> SchedulerCore::check_room(std::int64_t tokens, std::uint64_t client) const {
+  const std::size_t kept = shares_.waiting(client) > 0 ? limits_.waiting_max / 8 : 0;  // For others.
+  if (waiting_.size() + kept >= limits_.waiting_max) {
     return fail(ErrorCode::kOverloaded, std::to_string(waiting_.size()) + " sequences are waiting; try again later");
   }
   if (!waiting_.empty() && waiting_tokens_ + tokens > limits_.waiting_tokens_max) {
     return fail(ErrorCode::kOverloaded, std::to_string(waiting_tokens_) + " tokens are waiting; try again later");
   }
-  const auto [added, is_new] =
-      sequences_.emplace(sequence, Sequence{source_tokens, target_tokens, deadline, new_tokens});
-  SIDA_CHECK(is_new);
-  added->second.number = turns_.arrived(now);
-  waiting_.push_back(sequence);
-  waiting_tokens_ += tokens;
   return {};
+}
+
+// Behind all that have no higher place.
+void SchedulerCore::stand_in_line(SequenceId sequence) {
+  const std::int64_t place = sequences_.at(sequence).place;
+  auto at = waiting_.end();
+  while (at != waiting_.begin() && sequences_.at(*std::prev(at)).place > place) --at;
+  waiting_.insert(at, sequence);
 }
 
 std::optional<StepPlan> SchedulerCore::next_step(TimePoint now) {
@@ -103,7 +119,9 @@ void SchedulerCore::plan_sources(StepPlan& plan, RowBudget& budget, TimePoint no
     sources.erase(next);
   }
   std::erase_if(waiting_, [&](SequenceId id) { return sequences_.at(id).in_step; });
-  if (!waiting_.empty()) turns_.forget_below(sequences_.at(waiting_.front()).number);
+  std::uint64_t oldest = UINT64_MAX;
+  for (const SequenceId id : waiting_) oldest = std::min(oldest, sequences_.at(id).number);
+  if (!waiting_.empty()) turns_.forget_below(oldest);
 }
 
 bool SchedulerCore::fit_all(const std::vector<WaitingSource>& sources, const RowBudget& budget) const {
@@ -131,6 +149,7 @@ void SchedulerCore::admit(const WaitingSource& source, TimePoint now) {
   running_.push_back(source.id);
   cache_tokens_ += sequence.cache_tokens();
   waiting_tokens_ -= sequence.tokens();
+  shares_.served(sequence.client, sequence.place);
   turns_.gone(now);
 }
 
@@ -199,6 +218,7 @@ void SchedulerCore::forget(SequenceId sequence, TimePoint now) {
   }
   if (std::erase(waiting_, sequence) == 0) return;
   waiting_tokens_ -= node.mapped().tokens();
+  shares_.left(node.mapped().client, node.mapped().cache_tokens());
   turns_.gone(now);
 }
 

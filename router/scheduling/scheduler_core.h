@@ -8,8 +8,9 @@
 // long step encodes sources and scores targets. So a long prompt does not hold up the tokens of the others.
 //
 // Sources are encoded together with others that will use the same experts, as far as the hash table has told
-// (batch_chooser.h). The oldest is in every batch, and nobody is overtaken any more once it waits overtake_max longer
-// than it would have in order of arrival.
+// (batch_chooser.h). The first in line is in every batch, and nobody is overtaken any more once it waits overtake_max
+// longer than it would have in order of arrival. The line is in order of arrival for each client, and fair between
+// clients (fair_shares.h).
 #pragma once
 
 #include <cstdint>
@@ -25,12 +26,15 @@
 #include "common/runtime/clock.h"
 #include "router/scheduling/batch_chooser.h"
 #include "router/scheduling/expert_set.h"
+#include "router/scheduling/fair_shares.h"
 #include "router/scheduling/turns.h"
 
 namespace sida::router {
 
 struct SchedulerLimits {
-  std::size_t waiting_max = 512;              // Sequences not yet encoded; beyond: kOverloaded.
+  // Sequences not yet encoded; beyond: kOverloaded. The last eighth is for clients that have none waiting, so that one
+  // client's flood does not shut out the others.
+  std::size_t waiting_max = 512;
   std::int64_t waiting_tokens_max = 1 << 18;  // Their source and target tokens; beyond: kOverloaded.
   std::size_t running_max = 256;              // Sequences with a cache; the others wait.
   std::int64_t cache_tokens_max = 1 << 16;    // Source, target and new tokens of those; one sequence alone always fits.
@@ -57,10 +61,10 @@ class SchedulerCore {
  public:
   explicit SchedulerCore(SchedulerLimits limits) : limits_(limits) {}
 
-  // `target_tokens`: of a scoring sequence; 0: it generates, at most `new_tokens`. kOverloaded when the queue is full,
-  // nothing kept. A single sequence is always admitted to an empty queue, whatever its length.
+  // `target_tokens`: of a scoring sequence; 0: it generates, at most `new_tokens`. `client`: whose it is. kOverloaded
+  // when the queue is full, nothing kept. A single sequence is always admitted to an empty queue, whatever its length.
   Result<void> submit(SequenceId sequence, std::int64_t source_tokens, std::int64_t target_tokens, TimePoint deadline,
-                      TimePoint now, std::int64_t new_tokens = 0);
+                      TimePoint now, std::int64_t new_tokens = 0, std::uint64_t client = 0);
 
   // A token step if none is in flight and some sequence decodes: every running sequence that is in no step. Else, if
   // none is in flight, a long step: scoring targets, then sources, the oldest first, while rows_max lasts; one of them
@@ -100,7 +104,9 @@ class SchedulerCore {
     std::int64_t target_tokens = 0;
     TimePoint deadline;
     std::int64_t new_tokens = 0;
+    std::uint64_t client = 0;
     std::uint64_t number = 0;  // In turns_.
+    std::int64_t place = 0;    // In line.
     std::optional<ExpertSet> experts;
     TimePoint held_until = TimePoint::min();
     bool in_step = false;
@@ -119,13 +125,16 @@ class SchedulerCore {
   [[nodiscard]] std::vector<WaitingSource> startable_sources(TimePoint now) const;
   [[nodiscard]] bool fit_all(const std::vector<WaitingSource>& sources, const RowBudget& budget) const;
   [[nodiscard]] bool is_overdue(SequenceId waiting, TimePoint now) const;
+  [[nodiscard]] Result<void> check_room(std::int64_t tokens, std::uint64_t client) const;
+  void stand_in_line(SequenceId sequence);
   void admit(const WaitingSource& source, TimePoint now);
   void forget(SequenceId sequence, TimePoint now);
 
   SchedulerLimits limits_;
   std::unordered_map<SequenceId, Sequence> sequences_;
-  std::deque<SequenceId> waiting_;    // In order of arrival.
-  Turns turns_;                       // Of those.
+  std::deque<SequenceId> waiting_;    // By place in line.
+  FairShares shares_;                 // Of those.
+  Turns turns_;                       // The same.
   ExpertPopularity popularity_;       // In sources lately.
   std::vector<SequenceId> running_;   // Encoded or in the step that encodes it, in order of admission.
   std::int64_t waiting_tokens_ = 0;   // Of waiting_.
