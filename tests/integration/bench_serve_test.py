@@ -26,7 +26,7 @@ class BenchServe(unittest.TestCase):
         with tempfile.TemporaryDirectory() as folder:
             figures, lines = pathlib.Path(folder, "figures.json"), pathlib.Path(folder, "lines.jsonl")
             done = run("bench", "serve", "--url", f"http://127.0.0.1:{self.cluster.port}", "--json", figures, "--requests",
-                       lines, "--ignore-eos", *flags)
+                       lines, "--ignore-eos", "--vocabulary", 40, *flags)
             self.assertEqual(done.returncode, 0, done.stderr)
             self.assertIn("Whole requests", done.stdout)
             return json.loads(figures.read_text()), [json.loads(line) for line in lines.read_text().splitlines()]
@@ -42,7 +42,7 @@ class BenchServe(unittest.TestCase):
         self.assertTrue(all(len(line["itl_ms"]) == 7 and line["status"] == 200 for line in lines))
 
     def test_a_sweep_of_rates(self):
-        figures, lines = self.bench("--request-rate", 50, "--request-rate", "inf", "--num-prompts", 40, "--max-tokens", 4,
+        figures, lines = self.bench("--request-rate", 50, "--request-rate", "inf", "--num-prompts", 40, "--max-tokens", 400,
                                     "--goodput", "e2el:60000")
         self.assertEqual([point["request_rate"] for point in figures["points"]], [50, "inf"])
         self.assertEqual(len(lines), 80)
