@@ -45,13 +45,25 @@ void JobStream::push(JobEvent event) {
   wake_.cancel();
 }
 
-net::awaitable<JobEvent> JobStream::next() {
+net::awaitable<void> JobStream::wait() {
   while (events_.empty()) {
     boost::system::error_code woken;
     wake_.expires_at(net::steady_timer::time_point::max());
     co_await wake_.async_wait(net::redirect_error(net::use_awaitable, woken));
   }
+}
+
+net::awaitable<JobEvent> JobStream::next() {
+  co_await wait();
   co_return take();
+}
+
+net::awaitable<std::optional<Error>> JobStream::refusal() {
+  co_await wait();
+  const auto* ended = std::get_if<JobEnded>(&events_.front());
+  std::optional<Error> error;
+  if (ended != nullptr && !ended->result) error = ended->result.error();
+  co_return error;
 }
 
 // Apart from next(), since GCC 12 takes the destructor of an event in a coroutine's frame for a wrong delete.

@@ -5,6 +5,7 @@
 #include <cstddef>
 #include <deque>
 #include <memory>
+#include <optional>
 #include <variant>
 #include <vector>
 
@@ -38,6 +39,9 @@ class JobStream {
   [[nodiscard]] std::size_t running() const { return running_; }
   // Waits for the next event. Only while running() > 0 and by one coroutine at a time.
   boost::asio::awaitable<JobEvent> next();
+  // Waits until there is one, and leaves it. The error with which a job ended before anything else happened; else
+  // nothing.
+  boost::asio::awaitable<std::optional<Error>> refusal();
 
   void cancel(std::size_t job);
   void cancel_all();
@@ -45,6 +49,7 @@ class JobStream {
  private:
   static void add_callbacks(const std::shared_ptr<JobStream>& stream, std::size_t index, Job& job, bool want_tokens);
   void push(JobEvent event);
+  boost::asio::awaitable<void> wait();
   JobEvent take();
 
   struct State {

@@ -157,7 +157,16 @@ net::awaitable<Answer> PublicApi::complete(const HttpRequest& request, ClientWat
   if (parsed->stream) {
     const auto executor = co_await net::this_coro::executor;
     const auto streaming = std::make_shared<Streaming>(Streaming{*std::move(parsed), meta, without_body(request)});
-    co_return start_stream(executor, streaming, std::move(jobs), client);
+    Answer answer = start_stream(executor, streaming, std::move(jobs), client);
+    if (!answer.events) co_return answer;
+    // Whether there is room is known a moment later; a status can only be told before the first event.
+    if (const auto refused = co_await streaming->jobs->refusal()) {
+      streaming->jobs->cancel_all();
+      while (streaming->jobs->running() > 0) co_await streaming->jobs->next();
+      client.on_gone(nullptr);
+      co_return Answer{error_reply(api_error(*refused)), {}};
+    }
+    co_return answer;
   }
   // A job that is ended early has no routing to report, so one whose routing is wanted runs on.
   Enough enough;

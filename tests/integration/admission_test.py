@@ -91,6 +91,8 @@ class Admission(unittest.TestCase):
         status, headers, answer = post(self.port, SHORT)
         self.assertEqual((status, answer["error"]["code"], headers["Retry-After"]), (503, "overloaded", "1"))
         self.assertLess(time.monotonic() - begun, 5 * TIME_SCALE)
+        status, headers, answer = post(self.port, {**SHORT, "stream": True})
+        self.assertEqual((status, answer["error"]["code"], headers["Retry-After"]), (503, "overloaded", "1"))
         self.begin(1, source="127.0.0.2")
         self.cluster.wait_until(lambda: self.counts()[1] == 15, "another client's request is taken")
 
