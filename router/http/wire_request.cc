@@ -76,7 +76,9 @@ HttpRequest plain_request(http::request<http::string_body>&& request) {
   plain.content_type = std::move(type);
   plain.trace_parent = std::string(request["traceparent"]);
   plain.id = std::string(request["x-request-id"]);
-  plain.deadline = std::string(request["x-request-timeout-ms"]);
+  if (const auto deadline = request.find("x-request-timeout-ms"); deadline != request.end()) {
+    plain.deadline = std::string(deadline->value());
+  }
   plain.authorization = std::string(request[http::field::authorization]);
   plain.origin = std::string(request[http::field::origin]);
   plain.body = std::move(request.body());
