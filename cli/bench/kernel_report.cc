@@ -4,20 +4,14 @@
 #include <cmath>
 #include <cstdio>
 
+#include "cli/statistics.h"
+
 namespace sida::bench {
 namespace {
 
+using cli::median;
+using cli::rounded;
 using nlohmann::json;
-
-double rounded(double value) {
-  return std::round(value * 1000) / 1000;
-}
-
-double median(std::vector<double> values) {
-  std::sort(values.begin(), values.end());
-  const std::size_t middle = values.size() / 2;
-  return values.size() % 2 == 1 ? values[middle] : (values[middle - 1] + values[middle]) / 2;
-}
 
 double largest(const std::vector<double>& values) {
   return *std::max_element(values.begin(), values.end());

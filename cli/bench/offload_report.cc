@@ -6,11 +6,14 @@
 #include <optional>
 #include <tuple>
 
-#include "cli/bench/statistics.h"
+#include "cli/statistics.h"
 
 namespace sida::bench {
 namespace {
 
+using cli::median;
+using cli::percentile;
+using cli::rounded;
 using nlohmann::json;
 
 // All rounds of one line of the table.
@@ -55,10 +58,6 @@ struct MedianLimits {
   double disk = 0;
   double disk_one_reader = 0;
 };
-
-double rounded(double value) {
-  return std::round(value * 1000) / 1000;
-}
 
 json number(const std::optional<double>& value) {
   return value && std::isfinite(*value) ? json(rounded(*value)) : json();

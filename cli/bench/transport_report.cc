@@ -1,35 +1,26 @@
 #include "cli/bench/transport_report.h"
 
-#include <algorithm>
 #include <cmath>
 #include <cstdio>
+
+#include "cli/statistics.h"
 
 namespace sida::bench {
 namespace {
 
+using cli::percentile;
+using cli::rounded;
 using nlohmann::json;
 
-double rounded(double value) {
-  return std::round(value * 1000) / 1000;
-}
-
-// Nearest rank.
-double percentile(const std::vector<double>& sorted, double percent) {
-  const auto rank = static_cast<std::size_t>(std::ceil(percent / 100 * static_cast<double>(sorted.size())));
-  return sorted[std::max<std::size_t>(rank, 1) - 1];
-}
-
 json point(const RoundTrips& trips, double copy_bytes_per_second) {
-  std::vector<double> sorted = trips.seconds;
-  std::sort(sorted.begin(), sorted.end());
-  const double rate = 2 * static_cast<double>(trips.payload_bytes) / percentile(sorted, 50);
+  const double rate = 2 * static_cast<double>(trips.payload_bytes) / percentile(trips.seconds, 50);
   return {{"channel", trips.channel},
           {"rows", trips.rows},
           {"payload_bytes", trips.payload_bytes},
           {"round_trip_us",
-           {{"p50", rounded(1e6 * percentile(sorted, 50))},
-            {"p95", rounded(1e6 * percentile(sorted, 95))},
-            {"p99", rounded(1e6 * percentile(sorted, 99))}}},
+           {{"p50", rounded(1e6 * percentile(trips.seconds, 50))},
+            {"p95", rounded(1e6 * percentile(trips.seconds, 95))},
+            {"p99", rounded(1e6 * percentile(trips.seconds, 99))}}},
           {"gb_per_s", rounded(1e-9 * rate)},
           {"share_of_copy", rounded(rate / copy_bytes_per_second)}};
 }

@@ -3,14 +3,12 @@
 #include <algorithm>
 #include <cmath>
 
+#include "cli/statistics.h"
+
 namespace sida::cli {
 namespace {
 
 using nlohmann::json;
-
-double rounded(double value) {
-  return std::round(value * 1000) / 1000;
-}
 
 // In percent; null of nothing.
 json share(std::uint64_t part, std::uint64_t whole) {

@@ -6,11 +6,13 @@
 #include <cstdio>
 #include <map>
 
+#include "cli/statistics.h"
 #include "common/config/quantity.h"
 
 namespace sida::load {
 namespace {
 
+using cli::percentile;
 using nlohmann::json;
 
 constexpr std::array kPercentiles{50, 90, 95, 99};
@@ -22,20 +24,13 @@ double ms(Seconds time) {
   return time.count() * 1e3;
 }
 
-// Nearest rank; `sorted` ascending, not empty.
-double percentile(const std::vector<double>& sorted, int percent) {
-  const double rank = std::ceil(static_cast<double>(percent) / 100 * static_cast<double>(sorted.size()));
-  return sorted[static_cast<std::size_t>(std::max(1.0, rank)) - 1];
-}
-
-void add_spread(json& into, const std::string& name, std::vector<double> times) {
+void add_spread(json& into, const std::string& name, const std::vector<double>& times) {
   const std::string tail = "_" + name + "_ms";
   if (times.empty()) {
     for (const char* what : {"mean", "median", "std"}) into[what + tail] = nullptr;
     for (const int percent : kPercentiles) into["p" + std::to_string(percent) + tail] = nullptr;
     return;
   }
-  std::sort(times.begin(), times.end());
   double sum = 0;
   for (const double time : times) sum += time;
   const double mean = sum / static_cast<double>(times.size());
@@ -166,12 +161,11 @@ json load_json(const LoadSettings& settings, const std::vector<RequestRecord>& r
   }
   if (settings.concurrency > 0) load["max_concurrency"] = settings.concurrency;
   load["histograms"] = {{"ttft_ms", histogram(sums.ttft)}, {"e2el_ms", histogram(sums.e2el)}};
-  std::sort(sums.rejection.begin(), sums.rejection.end());
   load["p99_rejection_ms"] = sums.rejection.empty() ? json() : json(percentile(sums.rejection, 99));
-  add_spread(load, "ttft", std::move(sums.ttft));
-  add_spread(load, "tpot", std::move(sums.tpot));
-  add_spread(load, "itl", std::move(sums.itl));
-  add_spread(load, "e2el", std::move(sums.e2el));
+  add_spread(load, "ttft", sums.ttft);
+  add_spread(load, "tpot", sums.tpot);
+  add_spread(load, "itl", sums.itl);
+  add_spread(load, "e2el", sums.e2el);
   return load;
 }
 

@@ -1,4 +1,4 @@
-// Medians and percentiles of measurements.
+// Medians and percentiles of measurements, as reports show them.
 #pragma once
 
 #include <algorithm>
@@ -6,7 +6,7 @@
 #include <cstddef>
 #include <vector>
 
-namespace sida::bench {
+namespace sida::cli {
 
 // Nearest rank, of values in any order; 0 of none.
 inline double percentile(std::vector<double> values, double percent) {
@@ -24,4 +24,9 @@ inline double median(std::vector<double> values) {
   return values.size() % 2 == 1 ? values[middle] : (values[middle - 1] + values[middle]) / 2;
 }
 
-}  // namespace sida::bench
+// To three digits behind the point.
+inline double rounded(double value) {
+  return std::round(value * 1000) / 1000;
+}
+
+}  // namespace sida::cli
