@@ -82,15 +82,4 @@ void describe_cluster(config::Schema& schema, ClusterOptions& o, bool model_requ
   });
 }
 
-void describe_access(config::Schema& schema, ClusterOptions& o) {
-  schema.texts("api-key", o.api_keys, "key that every request but a look at its health must carry; repeatable")
-      .placeholder("KEY")
-      .secret();
-  schema.text("api-key-file", o.api_key_file, "file with such keys, one a line, which ps does not show")
-      .placeholder("FILE");
-  schema.text("ssl-certfile", o.ssl_certfile, "certificate chain in PEM form: the API speaks HTTPS")
-      .placeholder("FILE");
-  schema.text("ssl-keyfile", o.ssl_keyfile, "its private key in PEM form").placeholder("FILE");
-}
-
 }  // namespace sida::cli

@@ -6,6 +6,7 @@
 #include <string>
 #include <vector>
 
+#include "common/config/access_options.h"
 #include "common/config/schema.h"
 
 namespace sida::cli {
@@ -38,19 +39,13 @@ struct ClusterOptions {
   std::string log_level = "info";
   std::string log_format = "text";  // Or json.
   // Of `serve` alone; a cluster that another verb starts for itself has no keys.
-  std::vector<std::string> api_keys;
-  std::string api_key_file;
-  std::string ssl_certfile;  // Both or none.
-  std::string ssl_keyfile;
+  config::AccessOptions access;
 };
 
 // `model_required`: false for verbs that may use a running cluster instead. `with_predictor`: false for a verb that has
 // a
 // --predictor of its own.
 void describe_cluster(config::Schema& schema, ClusterOptions& options, bool model_required, bool with_predictor = true);
-
-// Who may use the API of a cluster that stays.
-void describe_access(config::Schema& schema, ClusterOptions& options);
 
 // The flags of routing by the hash table, which `serve` and the router have in common.
 std::vector<std::string> routing_arguments(const ClusterOptions& options);

@@ -88,8 +88,9 @@ ProcessPlan router_plan(const ClusterOptions& o, const ClusterPlace& place) {
                     o.log_format};
   const auto routing = routing_arguments(o);
   plan.arguments.insert(plan.arguments.end(), routing.begin(), routing.end());
-  if (!o.ssl_certfile.empty() || !o.ssl_keyfile.empty()) {
-    plan.arguments.insert(plan.arguments.end(), {"--ssl-certfile", o.ssl_certfile, "--ssl-keyfile", o.ssl_keyfile});
+  if (!o.access.ssl_certfile.empty() || !o.access.ssl_keyfile.empty()) {
+    plan.arguments.insert(plan.arguments.end(),
+                          {"--ssl-certfile", o.access.ssl_certfile, "--ssl-keyfile", o.access.ssl_keyfile});
   }
   if (!place.api_key_file.empty()) {
     plan.arguments.insert(plan.arguments.end(), {"--api-key-file", place.api_key_file});

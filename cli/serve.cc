@@ -105,19 +105,19 @@ std::string predictor_directory(const ClusterOptions& options) {
 // All keys in a file that only this user can read, since everybody on the host can see a process's arguments. Empty
 // when there are none.
 Result<std::string> write_key_file(const ClusterOptions& options, const fs::path& folder) {
-  if (options.api_keys.empty()) {
+  if (options.access.api_keys.empty()) {
     std::error_code ignored;
-    return options.api_key_file.empty() ? "" : fs::absolute(options.api_key_file, ignored).string();
+    return options.access.api_key_file.empty() ? "" : fs::absolute(options.access.api_key_file, ignored).string();
   }
   const std::string path = (folder / "api-keys").string();
   std::ofstream file(path);  // The folder is closed to others.
-  for (const std::string& key : options.api_keys) {
+  for (const std::string& key : options.access.api_keys) {
     file << key << '\n';
   }
-  if (!options.api_key_file.empty()) {
-    std::ifstream given(options.api_key_file);
+  if (!options.access.api_key_file.empty()) {
+    std::ifstream given(options.access.api_key_file);
     if (!given) {
-      return fail(ErrorCode::kIo, "--api-key-file: " + options.api_key_file + " cannot be read");
+      return fail(ErrorCode::kIo, "--api-key-file: " + options.access.api_key_file + " cannot be read");
     }
     for (std::string line; std::getline(given, line);) {
       file << line << '\n';
@@ -156,7 +156,7 @@ Result<void> run_cluster(const ClusterOptions& options) {
                            admin_port->number(),
                            std::max(1U, std::thread::hardware_concurrency()),
                            *std::move(key_file)};
-  ReadyWatch watch(options.host, port->number(), admin_port->number(), !options.ssl_certfile.empty());
+  ReadyWatch watch(options.host, port->number(), admin_port->number(), !options.access.ssl_certfile.empty());
   SupervisorHooks hooks;
   hooks.line = [json = options.log_format == "json"](const std::string& process, const std::string& line) {
     if (json) {  // Each line names its process itself.
@@ -186,7 +186,7 @@ int serve(const Arguments& arguments) {
       "Runs a whole cluster on this host: expert-workers, a predictor and a router, as child\n"
       "processes. Starts again what dies. On SIGINT or SIGTERM open requests are answered, then all of it ends.");
   describe_cluster(schema, options, /*model_required=*/true);
-  describe_access(schema, options);
+  config::describe_access(schema, options.access);
   schema.example("sida serve --model models/demo");
   schema.example("sida serve --model switch-base-64 --workers 4 --expert-memory 4GiB --dtype bf16");
   if (const auto exit_code = config::configure(schema, arguments)) {

@@ -38,14 +38,7 @@ void describe_http(config::Schema& schema, HttpOptions& options) {
   schema.text("admin-host", options.admin_host, "address of metrics, status and dashboard").placeholder("ADDRESS");
   schema.integer("admin-port", options.admin_port, {0, 65535}, "port of metrics, status and dashboard")
       .zero_means("any free port");
-  schema.texts("api-key", options.api_keys, "key that every request but a look at its health must carry; repeatable")
-      .placeholder("KEY")
-      .secret();
-  schema.text("api-key-file", options.api_key_file, "file with such keys, one a line, which ps does not show")
-      .placeholder("FILE");
-  schema.text("ssl-certfile", options.ssl_certfile, "certificate chain in PEM form: the API speaks HTTPS")
-      .placeholder("FILE");
-  schema.text("ssl-keyfile", options.ssl_keyfile, "its private key in PEM form").placeholder("FILE");
+  config::describe_access(schema, options.access);
   describe_limits(schema, options.limits);
   schema.duration(
       "shutdown-grace", options.shutdown_grace,

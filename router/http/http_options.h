@@ -6,6 +6,7 @@
 #include <string>
 #include <vector>
 
+#include "common/config/access_options.h"
 #include "common/config/schema.h"
 
 namespace sida::router {
@@ -35,10 +36,7 @@ struct HttpOptions {
   std::string admin_host = "127.0.0.1";  // Of /metrics, /status and the dashboard.
   std::int64_t admin_port = 8001;        // 0: any free one.
   HttpLimits limits;
-  std::vector<std::string> api_keys;  // With those of the file: one of them is wanted of every request; none: no check.
-  std::string ssl_certfile;           // PEM, both or none: TLS on the public port.
-  std::string ssl_keyfile;
-  std::string api_key_file;                          // One a line; empty: no file.
+  config::AccessOptions access;
   std::chrono::milliseconds shutdown_grace{10'000};  // For open requests after the first signal; 0: none.
 };
 

@@ -285,11 +285,11 @@ class BeastServer : public HttpServer {
 }  // namespace
 
 Result<std::unique_ptr<HttpServer>> HttpServer::listen(HttpOptions options, ServedModel model, Engine& engine) {
-  auto keys = ApiKeys::load(options.api_keys, options.api_key_file);
+  auto keys = ApiKeys::load(options.access.api_keys, options.access.api_key_file);
   if (!keys) {
     return tl::unexpected<Error>(std::move(keys).error());
   }
-  auto tls = make_tls_context(options.ssl_certfile, options.ssl_keyfile);
+  auto tls = make_tls_context(options.access.ssl_certfile, options.access.ssl_keyfile);
   if (!tls) {
     return tl::unexpected<Error>(std::move(tls).error());
   }

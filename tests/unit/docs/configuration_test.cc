@@ -32,7 +32,7 @@ std::string generated() {
   cli::ClusterOptions cluster;
   config::Schema serve("sida serve", "A whole cluster on this host.");
   cli::describe_cluster(serve, cluster, true);
-  cli::describe_access(serve, cluster);
+  config::describe_access(serve, cluster.access);
   router::RouterConfig router;
   predictor::PredictorConfig predictor;
   worker::WorkerConfig worker;
