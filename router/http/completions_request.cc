@@ -23,8 +23,9 @@ bool all_of(const nlohmann::json& list, bool (nlohmann::json::*is)() const noexc
   return std::all_of(list.begin(), list.end(), [is](const nlohmann::json& element) { return (element.*is)(); });
 }
 
-ApiResult<std::vector<std::int32_t>> read_prompt(const nlohmann::json& prompt, const ServedModel& model) {
-  return prompt.is_string() ? encode_text(model, prompt.get_ref<const std::string&>(), "prompt")
+ApiResult<std::vector<std::int32_t>> read_prompt(const nlohmann::json& prompt, const ServedModel& model,
+                                                 std::int64_t tokens_max) {
+  return prompt.is_string() ? encode_text(model, prompt, "prompt", tokens_max)
                             : read_ids(prompt, "prompt", model.vocab_size);
 }
 
@@ -64,10 +65,7 @@ ApiResult<Prompts> read_prompts(const nlohmann::json* field, std::int64_t n, con
   }
   Prompts prompts;
   for (const nlohmann::json* part : *parts) {
-    if (auto short_enough = check_text_bytes(*part, "prompt", limits.prompt_tokens_max); !short_enough) {
-      return tl::unexpected<ApiError>(short_enough.error());
-    }
-    auto ids = read_prompt(*part, model);
+    auto ids = read_prompt(*part, model, limits.prompt_tokens_max);
     if (!ids) {
       return tl::unexpected<ApiError>(ids.error());
     }

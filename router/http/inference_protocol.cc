@@ -89,10 +89,7 @@ ApiResult<std::vector<std::vector<std::int32_t>>> read_texts(const Tensor& tenso
     if (!text->is_string()) {
       return refuse("text", "text must hold strings");
     }
-    if (auto short_enough = check_text_bytes(*text, "text", limits.prompt_tokens_max); !short_enough) {
-      return tl::unexpected<ApiError>(short_enough.error());
-    }
-    auto ids = encode_text(model, text->get_ref<const std::string&>(), "text");
+    auto ids = encode_text(model, *text, "text", limits.prompt_tokens_max);
     if (!ids) {
       return tl::unexpected<ApiError>(ids.error());
     }

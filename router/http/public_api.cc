@@ -150,9 +150,7 @@ net::awaitable<Answer> PublicApi::complete(const HttpRequest& request, ClientWat
     co_return Answer{error_reply(parsed.error()), {}};
   }
   std::vector<Job> jobs = jobs_of(*parsed);
-  for (Job& job : jobs) {
-    prepare(job, request);
-  }
+  prepare(jobs, request);
   const ResponseMeta meta{hex_id("cmpl-", seed_base_ + jobs.front().request.value), unix_seconds()};
   if (parsed->stream) {
     const auto executor = co_await net::this_coro::executor;
@@ -262,7 +260,7 @@ net::awaitable<Reply> PublicApi::score(const HttpRequest& request, ClientWatch& 
   }
   std::vector<Job> jobs;
   jobs.push_back(job_of(*parsed));
-  prepare(jobs.front(), request);
+  prepare(jobs, request);
   const ResponseMeta meta{hex_id("score-", seed_base_ + jobs.front().request.value), unix_seconds()};
   const auto results = co_await run_jobs(engine_, std::move(jobs), Enough(), client);
   if (!results) {
@@ -274,18 +272,20 @@ net::awaitable<Reply> PublicApi::score(const HttpRequest& request, ClientWatch& 
 net::awaitable<Reply> PublicApi::inference_protocol(const Route& route, const HttpRequest& request,
                                                     ClientWatch& client) {
   const auto ready_reply = [this](json body) {
+    const bool ready = status().ready;
+    body["ready"] = ready;
     Reply reply = json_reply(body);
-    reply.status = status().ready ? 200 : 503;
+    reply.status = ready ? 200 : 503;
     return reply;
   };
   if (route.path == "/v2") co_return json_reply(server_metadata());
   if (route.path == "/v2/health/live") co_return json_reply({{"live", true}});
-  if (route.path == "/v2/health/ready") co_return ready_reply({{"ready", status().ready}});
+  if (route.path == "/v2/health/ready") co_return ready_reply(json::object());
   const auto head = find_head(model_, named_in(request));
   if (!head) co_return protocol_error(head.error());
   if (route.path == "/v2/models/{model}") co_return json_reply(head_metadata(model_.heads[*head]));
   if (route.path == "/v2/models/{model}/ready") {
-    co_return ready_reply({{"name", model_.heads[*head].name}, {"ready", status().ready}});
+    co_return ready_reply({{"name", model_.heads[*head].name}});
   }
   const auto answer = co_await infer(*head, request, client);
   co_return answer ? json_reply(*answer) : protocol_error(answer.error());
@@ -301,9 +301,7 @@ net::awaitable<ApiResult<json>> PublicApi::infer(std::size_t head, const HttpReq
     co_return tl::unexpected<ApiError>(parsed.error());
   }
   std::vector<Job> jobs = jobs_of(*parsed, head);
-  for (Job& job : jobs) {
-    prepare(job, request);
-  }
+  prepare(jobs, request);
   const auto results = co_await run_jobs(engine_, std::move(jobs), Enough(), client);
   if (!results) {
     co_return tl::unexpected<ApiError>(results.error());
@@ -331,11 +329,16 @@ Reply PublicApi::models(const std::string& wanted) const {
   return json_reply({{"object", "list"}, {"data", nlohmann::json::array({served})}});
 }
 
-void PublicApi::prepare(Job& job, const HttpRequest& request) {
-  job.request = RequestId(++requests_);
-  job.client = client_of(keys_, request);
-  job.deadline = steady_now() + time_allowed(request, limits_).value_or(limits_.request_timeout);
-  job.trace = parse_trace_parent(request.trace_parent);
+void PublicApi::prepare(std::vector<Job>& jobs, const HttpRequest& request) {
+  const std::uint64_t client = client_of(keys_, request);
+  const TimePoint deadline = steady_now() + time_allowed(request, limits_).value_or(limits_.request_timeout);
+  const proto::TraceContext trace = parse_trace_parent(request.trace_parent);
+  for (Job& job : jobs) {
+    job.request = RequestId(++requests_);
+    job.client = client;
+    job.deadline = deadline;
+    job.trace = trace;
+  }
 }
 
 }  // namespace sida::router

@@ -55,8 +55,8 @@ class PublicApi {
   void answered(const HttpRequest& request, const std::string& outcome, TimePoint begun);
   [[nodiscard]] Reply health() const;
   [[nodiscard]] RouterStatus status() const;  // Not ready while refusing.
-  // Adds what a job needs besides its work: id, deadline, trace.
-  void prepare(Job& job, const HttpRequest& request);
+  // Adds what the jobs of a request need besides their work: ids, client, deadline, trace.
+  void prepare(std::vector<Job>& jobs, const HttpRequest& request);
 
   Engine& engine_;
   ServedModel model_;

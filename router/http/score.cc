@@ -14,11 +14,8 @@ ApiResult<std::vector<std::int32_t>> read_side(const nlohmann::json* field, cons
   if (field == nullptr || !(field->is_string() || field->is_array())) {
     return refuse(param, std::string(param) + " must be a string or a list of token ids");
   }
-  if (auto short_enough = check_text_bytes(*field, param, tokens_max); !short_enough) {
-    return tl::unexpected<ApiError>(short_enough.error());
-  }
-  auto ids = field->is_string() ? encode_text(model, field->get_ref<const std::string&>(), param)
-                                : read_ids(*field, param, model.vocab_size);
+  auto ids =
+      field->is_string() ? encode_text(model, *field, param, tokens_max) : read_ids(*field, param, model.vocab_size);
   if (ids && ids->empty()) {
     return refuse(param, std::string(param) + " is empty");
   }

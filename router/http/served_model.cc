@@ -2,13 +2,19 @@
 
 #include <algorithm>
 
+#include "router/http/json_fields.h"
+
 namespace sida::router {
 
-ApiResult<std::vector<std::int32_t>> encode_text(const ServedModel& model, const std::string& text, const char* param) {
+ApiResult<std::vector<std::int32_t>> encode_text(const ServedModel& model, const nlohmann::json& text,
+                                                 const char* param, std::int64_t tokens_max) {
+  if (auto short_enough = check_text_bytes(text, param, tokens_max); !short_enough) {
+    return tl::unexpected<ApiError>(short_enough.error());
+  }
   if (model.tokenizer == nullptr) {
     return refuse(param, "this model has no tokenizer: send token ids instead of text");
   }
-  return model.tokenizer->encode(text, /*add_special_tokens=*/true);
+  return model.tokenizer->encode(text.get_ref<const std::string&>(), /*add_special_tokens=*/true);
 }
 
 bool has_text(const ServedModel& model, std::int32_t id) {

@@ -28,8 +28,10 @@ struct ServedModel {
   std::vector<ServedHead> heads;  // In the order of the trunk's.
 };
 
-// The ids of one text, end token included. 400 when there is no tokeniser; `param` names the field.
-ApiResult<std::vector<std::int32_t>> encode_text(const ServedModel& model, const std::string& text, const char* param);
+// The ids of one text (a JSON string), end token included. 400 when there is no tokeniser, or when the text is sure to
+// have more than `tokens_max` tokens, before time is spent on it; `param` names the field.
+ApiResult<std::vector<std::int32_t>> encode_text(const ServedModel& model, const nlohmann::json& text,
+                                                 const char* param, std::int64_t tokens_max);
 
 // False for pad and end tokens.
 bool has_text(const ServedModel& model, std::int32_t id);
