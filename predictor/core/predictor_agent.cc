@@ -125,7 +125,6 @@ void PredictorAgent::carry_out(const PredictorActions& actions) {
 void PredictorAgent::send(const Send& action) {
   const auto sent = link_->send(action.router, transport::Frame::take(proto::encode({{}, action.message})));
   if (sent) return;
-  ++unsent_messages_;
   if (sent.error().code != ErrorCode::kUnavailable) return;  // Advice may be lost.
   carry_out(core_.router_gone(action.router));
   spdlog::info("router gone routers={}", core_.routers());

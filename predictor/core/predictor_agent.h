@@ -44,7 +44,6 @@ class PredictorAgent {
   std::unique_ptr<transport::ControlServer> link_;
   std::map<SequenceKey, std::unique_ptr<SequenceState>> states_;  // Of the core's sequences that were worked on.
   std::uint64_t malformed_messages_ = 0;
-  std::uint64_t unsent_messages_ = 0;
   TimePoint next_malformed_log_{};
   TimePoint began_ = steady_now();
   TimePoint next_report_{};

@@ -19,6 +19,15 @@ std::string file_of(std::int64_t steps) {
   return "weights-" + std::to_string(steps) + ".safetensors";
 }
 
+// All weights of a checkpoint but the file of this name.
+void remove_weights(const fs::path& directory, const std::string& kept) {
+  std::error_code ignored;
+  for (const auto& entry : fs::directory_iterator(directory, ignored)) {
+    const std::string name = entry.path().filename().string();
+    if (name.starts_with("weights-") && name != kept) fs::remove(entry.path(), ignored);
+  }
+}
+
 // Written beside it and renamed.
 Result<void> replace_text(const fs::path& path, const std::string& text) {
   const fs::path partial = path.string() + ".partial";
@@ -40,15 +49,10 @@ Result<void> Checkpoint::save(const Progress& p, const std::map<std::string, at:
   fs::create_directories(directory_, failed);
   if (failed) return fail(ErrorCode::kIo, directory_.string() + ": " + failed.message());
   SIDA_TRY(write_tensors(directory_ / file_of(p.steps), tensors));
-  const json state{
-      {"purpose", purpose_}, {"weights", file_of(p.steps)}, {"epoch", p.epoch},     {"batch", p.batch},
-      {"steps", p.steps},    {"tokens", p.tokens},          {"seconds", p.seconds}, {"best_loss", p.best_loss},
-      {"stale", p.stale}};
+  const json state{{"purpose", purpose_}, {"epoch", p.epoch},     {"batch", p.batch},         {"steps", p.steps},
+                   {"tokens", p.tokens},  {"seconds", p.seconds}, {"best_loss", p.best_loss}, {"stale", p.stale}};
   SIDA_TRY(replace_text(state_path(), state.dump(2) + "\n"));
-  for (const auto& entry : fs::directory_iterator(directory_, failed)) {
-    const std::string name = entry.path().filename().string();
-    if (name.starts_with("weights-") && name != file_of(p.steps)) fs::remove(entry.path(), failed);
-  }
+  remove_weights(directory_, file_of(p.steps));
   return {};
 }
 
@@ -79,10 +83,8 @@ Result<std::optional<Progress>> Checkpoint::load(std::map<std::string, at::Tenso
 }
 
 void Checkpoint::remove() {
+  remove_weights(directory_, "");
   std::error_code ignored;
-  for (const auto& entry : fs::directory_iterator(directory_, ignored)) {
-    if (entry.path().filename().string().starts_with("weights-")) fs::remove(entry.path(), ignored);
-  }
   fs::remove(state_path(), ignored);
   fs::remove(directory_, ignored);  // Unless there is something else in it.
 }
