@@ -1,19 +1,17 @@
 #include "cli/trace_header.h"
 
 #include "common/tokenizer/tokenizer.h"
+#include "predictor/hash/recorded_routes.h"
 
 namespace sida::cli {
 
 Result<trace::TraceHeader> trace_header_of(const model::ModelDirectory& model) {
   auto tokenizer = tokenizer::fingerprint(model.path());
   if (!tokenizer) return tl::unexpected(std::move(tokenizer).error());
-  return trace::TraceHeader{.model = model.fingerprint(),
-                            .tokenizer = *tokenizer,
-                            .num_experts = static_cast<std::int32_t>(model.config().num_experts),
-                            .encoder_layers = model.geometry().encoder_moe_layers,
-                            .decoder_layers = model.geometry().decoder_moe_layers,
-                            .vocab_size = static_cast<std::int32_t>(model.config().vocab_size),
-                            .decoder_start_token = model.config().decoder_start_token_id};
+  trace::TraceHeader header = predictor::trace_of(predictor::served_model(model));
+  header.tokenizer = *tokenizer;
+  header.decoder_start_token = model.config().decoder_start_token_id;
+  return header;
 }
 
 }  // namespace sida::cli
