@@ -20,10 +20,21 @@ struct Greeting {
 };
 static_assert(sizeof(Greeting) == 16);
 
-// Ancillary data with one descriptor.
-union OneDescriptor {
-  cmsghdr header;
-  char bytes[CMSG_SPACE(sizeof(int))];
+// A greeting on its way, with room for the descriptor. The header points into it, so it stays where it is.
+struct GreetingMessage {
+  Greeting greeting;
+  iovec text{&greeting, sizeof greeting};
+  msghdr header{};
+  alignas(cmsghdr) std::array<char, CMSG_SPACE(sizeof(int))> control{};
+
+  GreetingMessage() {
+    header.msg_iov = &text;
+    header.msg_iovlen = 1;
+    header.msg_control = control.data();
+    header.msg_controllen = control.size();
+  }
+  GreetingMessage(const GreetingMessage&) = delete;
+  GreetingMessage& operator=(const GreetingMessage&) = delete;
 };
 
 auto without_interruption(auto call) {
@@ -34,21 +45,15 @@ auto without_interruption(auto call) {
 }
 
 bool hand_over(int socket, int memory, std::size_t ring_bytes) {
-  Greeting greeting{.ring_bytes = ring_bytes};
-  iovec text{&greeting, sizeof greeting};
-  OneDescriptor control{};
-  msghdr message{};
-  message.msg_iov = &text;
-  message.msg_iovlen = 1;
-  message.msg_control = &control;
-  message.msg_controllen = sizeof control.bytes;
-  cmsghdr* header = CMSG_FIRSTHDR(&message);
+  GreetingMessage message;
+  message.greeting.ring_bytes = ring_bytes;
+  cmsghdr* header = CMSG_FIRSTHDR(&message.header);
   header->cmsg_level = SOL_SOCKET;
   header->cmsg_type = SCM_RIGHTS;
   header->cmsg_len = CMSG_LEN(sizeof memory);
   std::memcpy(CMSG_DATA(header), &memory, sizeof memory);
-  const auto sent = without_interruption([&] { return sendmsg(socket, &message, MSG_DONTWAIT | MSG_NOSIGNAL); });
-  return sent == static_cast<ssize_t>(sizeof greeting);
+  const auto sent = without_interruption([&] { return sendmsg(socket, &message.header, MSG_DONTWAIT | MSG_NOSIGNAL); });
+  return sent == static_cast<ssize_t>(sizeof message.greeting);
 }
 
 // The one descriptor that came; the system has closed those for which there was no room.
@@ -73,17 +78,11 @@ std::optional<Descriptor> meet_server(const std::string& path, int memory, std::
 }
 
 Result<Descriptor> take_memory(int socket, std::size_t ring_bytes) {
-  Greeting greeting{};
-  iovec text{&greeting, sizeof greeting};
-  OneDescriptor control{};
-  msghdr message{};
-  message.msg_iov = &text;
-  message.msg_iovlen = 1;
-  message.msg_control = &control;
-  message.msg_controllen = sizeof control.bytes;
+  GreetingMessage message;
+  const Greeting& greeting = message.greeting;
   const auto received =
-      without_interruption([&] { return recvmsg(socket, &message, MSG_DONTWAIT | MSG_CMSG_CLOEXEC); });
-  Descriptor memory = received >= 0 ? descriptor_in(message) : Descriptor();
+      without_interruption([&] { return recvmsg(socket, &message.header, MSG_DONTWAIT | MSG_CMSG_CLOEXEC); });
+  Descriptor memory = received >= 0 ? descriptor_in(message.header) : Descriptor();
   const bool fits = received == static_cast<ssize_t>(sizeof greeting) && memory && greeting.kind == Greeting{}.kind &&
                     greeting.ring_bytes == ring_bytes;
   if (!fits) return fail(ErrorCode::kMalformedMessage, "a peer has not handed over memory of the expected kind");
