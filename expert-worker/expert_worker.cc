@@ -130,10 +130,11 @@ Result<std::unique_ptr<ExpertWorker>> ExpertWorker::start(const WorkerConfig& co
                    .read_pieces = loader.pieces(),
                    .first_load_time = measured->load_time},
                   steady_now());
-  worker->link_ = std::make_unique<LinkAgent>(std::move(core),
-                                              LinkAgent::Parts{*std::move(control), TensorServers(*std::move(tensors)),
-                                                               *worker->compute_, *worker->store_, worker->events_},
-                                              config.drain_grace);
+  worker->link_ = std::make_unique<LinkAgent>(
+      std::move(core),
+      LinkAgent::Parts{*std::move(control), TensorServers(*std::move(tensors)), *worker->compute_, *worker->store_,
+                       worker->events_, AliveFile(config.alive_file)},
+      config.drain_grace);
   return worker;
 }
 

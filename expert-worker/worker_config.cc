@@ -33,6 +33,10 @@ config::Schema describe(WorkerConfig& config) {
   schema.text("cpu-kernel", config.cpu_kernel, "auto, avx512bf16, avx512, avx2 or scalar");
   schema.integer("threads", config.threads, {1, 1024}, "compute threads");
   schema.duration("drain-grace", config.drain_grace, "time to finish what is in flight after SIGTERM");
+  schema
+      .text("alive-file", config.alive_file,
+            "touched every second while the process serves and makes progress, for a supervisor to look at")
+      .placeholder("FILE");
   schema.choice("log-level", config.log_level, log_levels(), "least severe lines on stderr");
   schema.choice("log-format", config.log_format, log_formats(), "of the lines on stderr");
   schema.example("sida-expert-worker --listen ipc:///run/sida/worker-0.sock --model models/demo --expert-memory 64MiB");

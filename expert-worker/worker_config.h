@@ -26,6 +26,7 @@ struct WorkerConfig {
   std::string cpu_kernel = "auto";
   std::int64_t threads = 1;                       // Compute threads.
   std::chrono::milliseconds drain_grace{10'000};  // After SIGTERM, for what is in flight.
+  std::string alive_file;                         // Touched while the process makes progress; empty: none.
   std::string log_level = "info";
   std::string log_format = "text";  // Or json.
 };

@@ -36,7 +36,7 @@ Result<void> run(const PredictorConfig& config) {
                                    .process_id = static_cast<std::uint32_t>(getpid())};
   spdlog::info("ready endpoint={} model={} kind={}", (*link)->endpoint(), model::to_hex(model->fingerprint()),
                (*function)->info().kind);
-  PredictorAgent agent(identity, std::move(*function), std::move(*link), {});
+  PredictorAgent agent(identity, std::move(*function), std::move(*link), {}, AliveFile(config.alive_file));
   WakeEvent stop;
   std::thread thread([&] { agent.run(stop.descriptor()); });
   const std::string signal = wait_for_shutdown_signal();

@@ -13,6 +13,8 @@ config::Schema describe(PredictorConfig& c) {
   schema.text("model", c.model, "directory of the model that the routers serve").placeholder("DIR").required();
   schema.text("predictor", c.predictor, "directory with predictor.json").placeholder("DIR").required();
   schema.text("name", c.name, "what routers and logs call this process");
+  schema.text("alive-file", c.alive_file, "touched every second while the process serves, for a supervisor to look at")
+      .placeholder("FILE");
   schema.choice("log-level", c.log_level, log_levels(), "least severe events to log");
   schema.choice("log-format", c.log_format, log_formats(), "of the log");
   schema.rule([&c](std::vector<std::string>& problems) {

@@ -12,6 +12,7 @@ struct PredictorConfig {
   std::string model;      // Directory.
   std::string predictor;  // Directory.
   std::string name = "predictor-0";
+  std::string alive_file;  // Touched while the process serves; empty: none.
   std::string log_level = "info";
   std::string log_format = "text";  // Or json.
 };

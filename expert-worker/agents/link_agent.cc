@@ -62,6 +62,7 @@ void LinkAgent::run() {
     drain_events(now);
     for (PeerId peer : std::exchange(gone_, {})) apply(core_.tensor_peer_gone(peer, now));
     apply(core_.tick(parts_.compute.progress(), now));
+    parts_.alive.beat(parts_.compute.progress(), core_.computing(), now);
     tell_prefetching();
     // Descriptors of links are edge-triggered: wait only after a turn in which nothing was received or sent.
     if (active_ || ended()) continue;

@@ -7,6 +7,7 @@
 #include <memory>
 #include <unordered_map>
 
+#include "common/runtime/alive_file.h"
 #include "common/runtime/wake_event.h"
 #include "common/transport/control_link.h"
 #include "expert-worker/agents/compute_agent.h"
@@ -24,6 +25,7 @@ class LinkAgent {
     ComputeAgent& compute;  // These outlive the agent.
     StoreAgent& store;
     WorkerEvents& events;
+    AliveFile alive;
   };
   LinkAgent(WorkerCore core, Parts parts, std::chrono::milliseconds drain_grace);
 

@@ -135,7 +135,7 @@ WorkerActions WorkerCore::tick(std::uint64_t progress, TimePoint now) {
   const bool roster_gone = peers_.forget_silent(now - limits_.router_timeout);
   if (roster_gone || (!has_share_ && now >= share_due_)) refresh_share();
   const std::vector<PeerId> peers = peers_.control_peers();
-  for (PeerId peer : peers) actions.emplace_back(SendControl{peer, proto::Heartbeat{progress, computing_ > 0}});
+  for (PeerId peer : peers) actions.emplace_back(SendControl{peer, proto::Heartbeat{progress, computing()}});
   if (residency_changed_ && now >= next_residency_) {
     residency_changed_ = false;
     next_residency_ = now + limits_.residency_interval;

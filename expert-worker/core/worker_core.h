@@ -62,6 +62,8 @@ class WorkerCore {
   [[nodiscard]] const WorkerCounters& counters() const { return counters_; }
   [[nodiscard]] const SlotTable& slots() const { return slots_; }
   [[nodiscard]] std::size_t jobs() const { return jobs_.size(); }
+  // The compute thread has work.
+  [[nodiscard]] bool computing() const { return computing_ > 0; }
 
  private:
   struct Loading {

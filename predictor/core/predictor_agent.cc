@@ -33,8 +33,11 @@ Duration process_cpu_time() {
 }  // namespace
 
 PredictorAgent::PredictorAgent(PredictorIdentity identity, std::unique_ptr<HashFunction> function,
-                               std::unique_ptr<transport::ControlServer> link, PredictorLimits limits)
-    : core_(std::move(identity), function->info(), limits), function_(std::move(function)), link_(std::move(link)) {}
+                               std::unique_ptr<transport::ControlServer> link, PredictorLimits limits, AliveFile alive)
+    : core_(std::move(identity), function->info(), limits),
+      function_(std::move(function)),
+      link_(std::move(link)),
+      alive_(std::move(alive)) {}
 
 void PredictorAgent::run(int stop_descriptor) {
   const std::array descriptors{link_->wake_descriptor(), stop_descriptor};
@@ -46,6 +49,8 @@ void PredictorAgent::run(int stop_descriptor) {
 
 bool PredictorAgent::turn(TimePoint now) {
   carry_out(core_.tick(now));
+  // One thread: that it gets here is progress.
+  alive_.beat(0, false, now);
   report(now);
   // The link is read after all else, since a send may take its wake-up away.
   const bool worked = work();

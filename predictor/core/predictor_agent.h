@@ -6,6 +6,7 @@
 #include <span>
 #include <string>
 
+#include "common/runtime/alive_file.h"
 #include "common/runtime/clock.h"
 #include "common/transport/control_link.h"
 #include "predictor/core/predictor_core.h"
@@ -16,7 +17,7 @@ namespace sida::predictor {
 class PredictorAgent {
  public:
   PredictorAgent(PredictorIdentity identity, std::unique_ptr<HashFunction> function,
-                 std::unique_ptr<transport::ControlServer> link, PredictorLimits limits);
+                 std::unique_ptr<transport::ControlServer> link, PredictorLimits limits, AliveFile alive = {});
 
   // Serves until `stop_descriptor` is readable; then tells its routers that it leaves.
   void run(int stop_descriptor);
@@ -42,6 +43,7 @@ class PredictorAgent {
   PredictorCore core_;
   std::unique_ptr<HashFunction> function_;
   std::unique_ptr<transport::ControlServer> link_;
+  AliveFile alive_;
   std::map<SequenceKey, std::unique_ptr<SequenceState>> states_;  // Of the core's sequences that were worked on.
   std::uint64_t malformed_messages_ = 0;
   TimePoint next_malformed_log_{};
