@@ -185,6 +185,7 @@ struct ModelShape {
 
 struct RouterStatus {
   std::chrono::milliseconds uptime{0};  // Of the router agent.
+  TimePoint published = TimePoint::max();  // When the agent said this; max: it has not begun.
   ModelShape model;
   bool ready = false;          // A request sent now would be served.
   std::string reason;          // Why not.
@@ -196,6 +197,7 @@ struct RouterStatus {
   LookupsByLayer lookups;
   std::shared_ptr<const ExpertRows> expert_rows;  // nullptr: nothing was served yet.
   ServingTimes times;
+  double desired_workers = 0;  // That what is queued would keep busy; fractional.
   std::uint64_t requests_running = 0;
   std::uint64_t requests_waiting = 0;
   std::uint64_t requests_finished = 0;

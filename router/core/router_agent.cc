@@ -78,6 +78,7 @@ RouterAgent::RouterAgent(const model::ModelDirectory& model, WorkerLinks workers
       workers_(std::move(workers)),
       predictors_(std::move(predictors)),
       scheduler_(options.limits),
+      demand_({.encoder = model.geometry().encoder_moe_layers, .decoder = model.geometry().decoder_moe_layers}),
       tracker_(model.geometry().encoder_moe_layers, model.geometry().moe_layers(),
                static_cast<std::int32_t>(model.config().num_experts)),
       expert_rows_(model.geometry().moe_layers(), static_cast<std::int32_t>(model.config().num_experts)),
@@ -313,6 +314,7 @@ void RouterAgent::end(SequenceId id, Result<JobResult> result) {
   const auto found = running_.find(id);
   if (found == running_.end()) return;
   ++(result ? counters_.requests_finished : counters_.requests_failed);
+  if (result && !result->tokens.empty()) demand_.ended(result->tokens.size());
   const auto done = std::move(found->second.job.done);
   running_.erase(found);
   tracker_.forget(id);
@@ -351,6 +353,7 @@ void RouterAgent::publish(TimePoint now) {
     counters_.expert_rows = std::make_shared<const ExpertRows>(expert_rows_);
   }
   RouterStatus status = counters_;
+  status.published = now;
   status.uptime = std::chrono::duration_cast<std::chrono::milliseconds>(now - started_);
   status.model = {.encoder_moe_layers = model_.geometry().encoder_moe_layers,
                   .moe_layers = model_.geometry().moe_layers(),
@@ -364,6 +367,7 @@ void RouterAgent::publish(TimePoint now) {
   }
   if (auto kinds = channels_.take()) workers_.set_channels(std::move(*kinds));
   status.workers = workers_.status();
+  status.desired_workers = desired_workers(status.workers, now);
   status.predictors = predictors_.status();
   status.agreement = tracker_.layers();
   status.requests_waiting = scheduler_.waiting();

@@ -19,6 +19,7 @@
 #include "router/core/request.h"
 #include "router/routing/routing_options.h"
 #include "router/scheduling/scheduler_core.h"
+#include "router/scheduling/worker_demand.h"
 #include "router/trunk/step.h"
 
 namespace sida::router {
@@ -92,6 +93,7 @@ class RouterAgent : public Engine {
   void end(SequenceId id, Result<JobResult> result);
   bool end_overdue(TimePoint now);
   void publish(TimePoint now);
+  double desired_workers(const std::vector<WorkerStatus>& workers, TimePoint now);
   void add_processes(RouterStatus& status) const;
   [[nodiscard]] bool has_work() const { return !running_.empty(); }
 
@@ -99,6 +101,7 @@ class RouterAgent : public Engine {
   WorkerLinks workers_;
   PredictorLinks predictors_;
   SchedulerCore scheduler_;
+  WorkerDemand demand_;
   PredictionTracker tracker_;
   ExpertRows expert_rows_;
   bool expert_rows_changed_ = false;  // Since the last status.

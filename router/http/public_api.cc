@@ -8,6 +8,7 @@
 
 #include "common/base/random_id.h"
 #include "common/base/version.h"
+#include "common/runtime/alive_file.h"
 #include "router/http/completions_stream.h"
 #include "router/http/growing_text.h"
 #include "router/http/inference_protocol.h"
@@ -279,7 +280,13 @@ net::awaitable<Reply> PublicApi::inference_protocol(const Route& route, const Ht
     return reply;
   };
   if (route.path == "/v2") co_return json_reply(server_metadata());
-  if (route.path == "/v2/health/live") co_return json_reply({{"live", true}});
+  if (route.path == "/v2/health/live") {
+    // The agent publishes several times a second; one that does not stands still, whatever this thread answers.
+    const bool live = steady_now() - engine_.status().published < kStuckAfter;
+    Reply reply = json_reply({{"live", live}});
+    reply.status = live ? 200 : 503;
+    co_return reply;
+  }
   if (route.path == "/v2/health/ready") co_return ready_reply(json::object());
   const auto head = find_head(model_, named_in(request));
   if (!head) co_return protocol_error(head.error());

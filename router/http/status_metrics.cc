@@ -69,6 +69,9 @@ void add_router(std::vector<MetricFamily>& out, const RouterStatus& s) {
   out.push_back(gauge("sida_loaded_ratio", "Share of start-up that is done.").add(s.loaded_fraction).done());
   out.push_back(gauge("sida_requests_running", "Sequences in the current step.").add(s.requests_running).done());
   out.push_back(gauge("sida_requests_waiting", "Sequences admitted but not begun.").add(s.requests_waiting).done());
+  out.push_back(gauge("sida_desired_workers", "Expert-workers that the work admitted here would keep busy for 20 s.")
+                    .add(s.desired_workers)
+                    .done());
   out.push_back(counter("sida_sequences_total", "Sequences that ended, by outcome.")
                     .add(s.requests_finished, {{"outcome", "finished"}})
                     .add(s.requests_failed, {{"outcome", "failed"}})

@@ -142,6 +142,13 @@ TEST_F(HttpServerTest, IsNotReadyByTheProtocolWhileWorkersLoad) {
   EXPECT_THAT(ask("GET /v2/health/live HTTP/1.1\r\nHost: x\r\n\r\n"), StartsWith("HTTP/1.1 200"));
 }
 
+TEST_F(HttpServerTest, IsNotLiveWhileItsAgentStandsStill) {
+  engine_.state.published = steady_now() - kStuckAfter;
+  EXPECT_THAT(ask("GET /v2/health/live HTTP/1.1\r\nHost: x\r\n\r\n"), StartsWith("HTTP/1.1 503"));
+  engine_.state.published = steady_now();
+  EXPECT_THAT(ask("GET /v2/health/live HTTP/1.1\r\nHost: x\r\n\r\n"), StartsWith("HTTP/1.1 200"));
+}
+
 TEST_F(HttpServerTest, KeepsAConnectionForFurtherRequests) {
   start();
   RawClient client(server_->port());
