@@ -1,4 +1,5 @@
 // `sida check`: looks a model directory and its predictor over without starting anything.
+#include <algorithm>
 #include <cstdio>
 #include <cstdlib>
 #include <filesystem>
@@ -145,6 +146,9 @@ void print_text(const nlohmann::json& found) {
 }  // namespace
 
 int check(const Arguments& arguments) {
+  if (!arguments.empty() && std::ranges::none_of(arguments, [](const auto& word) { return word.starts_with("-"); })) {
+    return check_deployments(arguments);
+  }
   std::string model;
   std::string predictor;
   bool blocks = false;
@@ -152,13 +156,17 @@ int check(const Arguments& arguments) {
   config::Schema schema(
       "sida check",
       "Reads and checks a model directory, its tokenizer and its predictor, without starting anything.\n"
-      "Exit code 3 when something is invalid.");
+      "Exit code 3 when something is invalid.\n\n"
+      "sida check DIR... instead looks over the configurations of deployments: in each folder router….yaml,\n"
+      "predictor….yaml, worker….yaml and serve.yaml, alone and against each other. Exit code 2 when something is "
+      "wrong.");
   schema.text("model", model, "model directory").placeholder("DIR").required();
   schema.text("predictor", predictor, "predictor directory, or none; default: the model's own, if it has one")
       .placeholder("DIR");
   schema.toggle("blocks", blocks, "also compare every block of an expert store with its checksum");
   schema.toggle("json", json, "print one JSON object");
   schema.example("sida check --model models/demo");
+  schema.example("sida check deploy/examples/one-box");
   if (const auto exit_code = config::configure(schema, arguments)) {
     return *exit_code;
   }

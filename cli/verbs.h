@@ -21,6 +21,8 @@ int convert(const Arguments& arguments);
 int make_model(const Arguments& arguments);
 int train(const Arguments& arguments);
 int check(const Arguments& arguments);
+// `sida check DIR...`, part of check().
+int check_deployments(const Arguments& directories);
 int status(const Arguments& arguments);
 int version(const Arguments& arguments);
 
