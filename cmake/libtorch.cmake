@@ -39,3 +39,13 @@ target_link_options(sida_torch INTERFACE "-Wl,-rpath,${sida_torch_root}/lib")
 foreach(dir ${sida_torch_nvidia})
   target_link_options(sida_torch INTERFACE "-Wl,-rpath-link,${dir}" "-Wl,-rpath,${dir}")
 endforeach()
+
+# What the programs need of it, for an installation that is complete in itself, as in a container image:
+#   cmake --install build/release --component libtorch
+set(sida_torch_files "${sida_torch_root}/lib/libc10.so" "${sida_torch_root}/lib/libtorch_cpu.so" ${sida_torch_cupti})
+foreach(file "${sida_torch_root}/lib/libgomp.so.1" "${sida_torch_parent}/nvidia/cu13/lib/libcudart.so.13")
+  if(EXISTS "${file}")
+    list(APPEND sida_torch_files "${file}")
+  endif()
+endforeach()
+install(PROGRAMS ${sida_torch_files} DESTINATION lib COMPONENT libtorch EXCLUDE_FROM_ALL)
