@@ -10,6 +10,7 @@
 
 #include "cli/child_process.h"
 #include "cli/deployment_check.h"
+#include "cli/error_line.h"
 #include "cli/verbs.h"
 #include "common/config/yaml_file.h"
 
@@ -17,6 +18,8 @@ namespace sida::cli {
 namespace {
 
 namespace fs = std::filesystem;
+
+constexpr std::chrono::minutes kPatience{1};  // Reading a file takes a moment; longer is no answer.
 
 struct Command {
   std::string program;
@@ -43,6 +46,14 @@ Command command_for(FileRole role, const std::string& file) {
   return of("sida", {"serve"});
 }
 
+// "error: code: what", with the file in front of what, unless the program named it.
+std::string naming(const std::string& file, const std::string& line) {
+  auto error = parse_error_line(line);
+  if (!error || error->message.find(file) != std::string::npos) return line;
+  error->message.insert(0, file + ": ");
+  return error_line(*error);
+}
+
 // What the program makes of the file. Its own lines about problems are passed on; nothing then.
 std::optional<ProcessFile> read_by_its_program(const fs::path& path, FileRole role, std::vector<std::string>& told) {
   const Command command = command_for(role, path.string());
@@ -53,17 +64,15 @@ std::optional<ProcessFile> read_by_its_program(const fs::path& path, FileRole ro
   }
   std::string output;
   std::vector<std::string> lines;
-  while (child->output() >= 0) {
-    if (auto line = child->read_line(std::chrono::seconds(10))) {
-      output += *line + "\n";
-      lines.push_back(*std::move(line));
-    }
+  while (auto line = child->read_line(kPatience)) {
+    output += *line + "\n";
+    lines.push_back(*std::move(line));
   }
   const ProcessEnd end = child->wait_end();
   const auto values = config::parse_yaml(output);
   const auto own = config::read_yaml_file(path);
   if (end.signal != 0 || end.exit_code != 0 || !values || !own) {
-    told.insert(told.end(), lines.begin(), lines.end());
+    for (const std::string& line : lines) told.push_back(naming(path.string(), line));
     if (lines.empty()) told.push_back("error: internal: " + command.program + " said nothing about " + path.string());
     return std::nullopt;
   }
