@@ -184,7 +184,7 @@ struct ModelShape {
 };
 
 struct RouterStatus {
-  std::chrono::milliseconds uptime{0};  // Of the router agent.
+  std::chrono::milliseconds uptime{0};     // Of the router agent.
   TimePoint published = TimePoint::max();  // When the agent said this; max: it has not begun.
   ModelShape model;
   bool ready = false;          // A request sent now would be served.

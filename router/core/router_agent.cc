@@ -1,7 +1,6 @@
 #include "router/core/router_agent.h"
 
 #include <spdlog/spdlog.h>
-#include <unistd.h>
 
 #include <algorithm>
 #include <utility>
@@ -376,28 +375,6 @@ void RouterAgent::publish(TimePoint now) {
   failure_notes_.apply(status.processes);
   was_ready_ |= status.ready;
   status_ = std::move(status);
-}
-
-// And what is counted by link.
-void RouterAgent::add_processes(RouterStatus& status) const {
-  status.processes.push_back({.name = "router",
-                              .role = "router",
-                              .pid = static_cast<std::uint32_t>(getpid()),
-                              .address = "",
-                              .state = "ready",
-                              .detail = ""});
-  for (const auto& link : predictors_.links()) {
-    status.processes.push_back(link->status("predictor"));
-    status.malformed_messages += link->malformed_messages();
-  }
-  std::size_t known = 0;
-  for (const auto& link : workers_.links()) {
-    status.processes.push_back(link->status("expert-worker"));
-    known += link->core().ready() ? 1 : 0;
-    status.malformed_messages += link->malformed_messages();
-  }
-  const std::size_t workers = std::max<std::size_t>(1, workers_.links().size());
-  status.loaded_fraction = static_cast<double>(known) / static_cast<double>(workers);
 }
 
 }  // namespace sida::router

@@ -38,7 +38,7 @@ class Dockerfile(unittest.TestCase):
     def test_hadolint_has_nothing_to_say(self):
         done = self.hadolint(dockerfile.PATH.read_text())
         self.assertEqual((done.returncode, done.stdout), (0, ""))
-        self.assertNotEqual(self.hadolint(dockerfile.PATH.read_text().replace("--no-install-recommends ", "")).returncode, 0)
+        self.assertNotEqual(self.hadolint(dockerfile.PATH.read_text().replace("debian:12-slim AS", "debian AS")).returncode, 0)
 
     def test_the_image_is_harmless(self):
         text = dockerfile.PATH.read_text()

@@ -115,12 +115,15 @@ class Pods(unittest.TestCase):
             ("sida-worker-0.sida-worker:9000", f"127.0.0.1:{first}"), ("sida-worker-1.sida-worker:9000", f"127.0.0.1:{second}"),
             ("sida-predictor:9000", f"127.0.0.1:{predicting}"), ("0.0.0.0", "127.0.0.1")),
             SIDA_PORT=str(http_port), SIDA_ADMIN_PORT=str(admin_port))
-        process.wait_for_line("router ready|ready port", READY_TIMEOUT_S)
+        process.wait_for_line('"message":"ready"', READY_TIMEOUT_S)
 
         def status(path, key=None):
             connection = http.client.HTTPConnection("127.0.0.1", http_port, timeout=60)
-            connection.request("GET", path, headers={"Authorization": f"Bearer {key}"} if key else {})
-            return connection.getresponse().status
+            try:
+                connection.request("GET", path, headers={"Authorization": f"Bearer {key}"} if key else {})
+                return connection.getresponse().status
+            finally:
+                connection.close()
 
         probes = manifests.pod(router)["containers"][0]
         for probe in ("startupProbe", "livenessProbe", "readinessProbe"):

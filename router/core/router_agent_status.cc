@@ -1,4 +1,6 @@
-// What the router tells whoever scales expert-workers.
+// What the router tells of its processes, and whoever scales expert-workers.
+#include <unistd.h>
+
 #include <algorithm>
 
 #include "router/core/router_agent.h"
@@ -37,6 +39,28 @@ double RouterAgent::desired_workers(const std::vector<WorkerStatus>& workers, Ti
     queued += demand_.rows_of(work);
   }
   return demand_.workers(queued, announced_rate(workers_.links()));
+}
+
+// And what is counted by link.
+void RouterAgent::add_processes(RouterStatus& status) const {
+  status.processes.push_back({.name = "router",
+                              .role = "router",
+                              .pid = static_cast<std::uint32_t>(getpid()),
+                              .address = "",
+                              .state = "ready",
+                              .detail = ""});
+  for (const auto& link : predictors_.links()) {
+    status.processes.push_back(link->status("predictor"));
+    status.malformed_messages += link->malformed_messages();
+  }
+  std::size_t known = 0;
+  for (const auto& link : workers_.links()) {
+    status.processes.push_back(link->status("expert-worker"));
+    known += link->core().ready() ? 1 : 0;
+    status.malformed_messages += link->malformed_messages();
+  }
+  const std::size_t workers = std::max<std::size_t>(1, workers_.links().size());
+  status.loaded_fraction = static_cast<double>(known) / static_cast<double>(workers);
 }
 
 }  // namespace sida::router
