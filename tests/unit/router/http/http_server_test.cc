@@ -6,6 +6,7 @@
 #include <nlohmann/json.hpp>
 #include <thread>
 
+#include "common/runtime/alive_file.h"
 #include "tests/unit/router/http/fake_engine.h"
 #include "tests/unit/router/http/raw_client.h"
 
