@@ -8,10 +8,10 @@
 namespace sida::proto {
 namespace {
 
-constexpr std::array kMessageNames = {"Hello",     "Welcome",          "Refuse",         "Roster",          "Prefetch",
-                                      "Dispatch",  "Cancel",           "DispatchResult", "DispatchFailure", "Estimate",
-                                      "Residency", "Draining",         "Heartbeat",      "Predict",         "Advance",
-                                      "Forget",    "HashTableEntries", "PredictorReport"};
+constexpr std::array kMessageNames = {"Hello",     "Welcome",          "Refuse",          "Roster",          "Prefetch",
+                                      "Dispatch",  "Cancel",           "DispatchResult",  "DispatchFailure", "Estimate",
+                                      "Residency", "Draining",         "Heartbeat",       "Predict",         "Advance",
+                                      "Forget",    "HashTableEntries", "PredictorReport", "Resume"};
 static_assert(kMessageNames.size() == std::variant_size_v<Message>);
 
 // An envelope is [version, type, header, body].

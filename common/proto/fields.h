@@ -212,6 +212,9 @@ template <typename A>
 void fields(A&, Of<A, Draining>&) {}
 
 template <typename A>
+void fields(A&, Of<A, Resume>&) {}
+
+template <typename A>
 void fields(A& a, Of<A, Heartbeat>& m) {
   a.number("progress", m.progress);
   a.flag("busy", m.busy);

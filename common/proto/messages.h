@@ -19,7 +19,7 @@
 
 namespace sida::proto {
 
-inline constexpr std::uint16_t kProtocolVersion = 5;
+inline constexpr std::uint16_t kProtocolVersion = 6;
 
 // Limits, enforced by the codec in both directions. What happens beyond: kMalformedMessage, counted by the receiver.
 inline constexpr std::size_t kMaxEnvelopeBytes = 4U << 20U;
@@ -225,6 +225,7 @@ struct Residency {
   bool operator==(const Residency&) const = default;
 };
 
+// From a worker: it takes nothing new. From a router: an operator wants it to.
 struct Draining {
   bool operator==(const Draining&) const = default;
 };
@@ -294,10 +295,15 @@ struct PredictorReport {
   bool operator==(const PredictorReport&) const = default;
 };
 
+// The end of Draining: from a router it asks the worker, from a worker it tells that it takes rows again.
+struct Resume {
+  bool operator==(const Resume&) const = default;
+};
+
 // The index in this list is the type number on the wire: append only.
 using Message =
     std::variant<Hello, Welcome, Refuse, Roster, Prefetch, Dispatch, Cancel, DispatchResult, DispatchFailure, Estimate,
-                 Residency, Draining, Heartbeat, Predict, Advance, Forget, HashTableEntries, PredictorReport>;
+                 Residency, Draining, Heartbeat, Predict, Advance, Forget, HashTableEntries, PredictorReport, Resume>;
 
 struct Envelope {
   Header header;

@@ -45,7 +45,9 @@ WorkerActions WorkerCore::control_message(PeerId peer, const proto::Message& mes
   } else if (const auto* ended = std::get_if<proto::Forget>(&message)) {
     expected_.forget({peer, ended->sequence});
   } else if (std::holds_alternative<proto::Draining>(message)) {
-    actions = drain(now);
+    set_draining(true, actions);
+  } else if (std::holds_alternative<proto::Resume>(message)) {
+    set_draining(false, actions);
   } else if (!std::holds_alternative<proto::Heartbeat>(message)) {
     ++counters_.malformed_messages;
   }
@@ -147,9 +149,16 @@ WorkerActions WorkerCore::tick(std::uint64_t progress, TimePoint now) {
 
 WorkerActions WorkerCore::drain(TimePoint /*now*/) {
   WorkerActions actions;
-  draining_ = true;  // Told again whenever it is asked again: a router may have missed it.
-  for (PeerId peer : peers_.control_peers()) actions.emplace_back(SendControl{peer, proto::Draining{}});
+  leaving_ = true;
+  set_draining(true, actions);
   return actions;
+}
+
+// Told again whenever it is asked again: a router may have missed it.
+void WorkerCore::set_draining(bool draining, WorkerActions& actions) {
+  draining_ = draining || leaving_;
+  const proto::Message told = draining_ ? proto::Message(proto::Draining{}) : proto::Message(proto::Resume{});
+  for (PeerId peer : peers_.control_peers()) actions.emplace_back(SendControl{peer, told});
 }
 
 void WorkerCore::advise(PeerId peer, const proto::Prefetch& prefetch, TimePoint now) {

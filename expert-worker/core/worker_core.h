@@ -51,8 +51,8 @@ class WorkerCore {
   WorkerActions tick(std::uint64_t progress, TimePoint now);
   [[nodiscard]] TimePoint next_tick() const { return next_tick_; }
 
-  // Takes nothing new from now on, for the rest of its life; also when a router sends Draining. drained() when
-  // everything admitted has ended.
+  // Takes nothing new for the rest of its life. When a router sends Draining, only until one sends Resume. drained()
+  // when everything admitted has ended.
   WorkerActions drain(TimePoint now);
   [[nodiscard]] bool drained() const { return draining_ && jobs_.empty(); }
 
@@ -102,6 +102,7 @@ class WorkerCore {
   bool begin_load(ExpertKey key, Need need, WorkerActions& actions);
   std::optional<SlotId> take_slot(ExpertKey key, Need need);
   [[nodiscard]] std::optional<ExpertKey> victim_for(ExpertKey key, Need need) const;
+  void set_draining(bool draining, WorkerActions& actions);
   void advise(PeerId peer, const proto::Prefetch& prefetch, TimePoint now);
   void take_advised(const Loading& load, std::chrono::microseconds took, TimePoint now);
   void estimate(Job& job, WorkerActions& actions);
@@ -139,6 +140,7 @@ class WorkerCore {
   TimePoint foreign_until_{};
   bool has_share_ = false;
   bool draining_ = false;
+  bool leaving_ = false;  // Draining, and no router can end that.
   bool residency_changed_ = true;
   bool told_prefetching_ = false;
   TimePoint share_due_;

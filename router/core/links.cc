@@ -168,13 +168,14 @@ bool WorkerLinks::covers(std::int32_t moe_layers) const {
   return !workers.empty();
 }
 
-void WorkerLinks::drain(const std::string& name) {
+void WorkerLinks::ask(const std::string& name, const proto::Message& order) {
   for (const auto& link : links_) {
     const PeerState state = link->core().state();
     const bool answers = state == PeerState::kReady || state == PeerState::kDraining;
     if (!answers || link->core().welcome()->name != name) continue;
-    const bool sent = link->send(proto::Draining{});
-    spdlog::info("worker asked to drain name={} sent={}", name, sent);
+    const bool sent = link->send(order);
+    spdlog::info("worker asked name={} order={} sent={}", name,
+                 std::holds_alternative<proto::Draining>(order) ? "drain" : "undrain", sent);
   }
 }
 

@@ -71,7 +71,9 @@ class WorkerLinks {
   // Every layer in [0, moe_layers) is covered by a ready worker.
   [[nodiscard]] bool covers(std::int32_t moe_layers) const;
   // Asks it to drain, if there is one of this name that answers.
-  void drain(const std::string& name);
+  void drain(const std::string& name) { ask(name, proto::Draining{}); }
+  // Asks it to take rows again, likewise.
+  void undrain(const std::string& name) { ask(name, proto::Resume{}); }
   // Hands each item to its owner, and what is for an earlier step of the sequence ends.
   void prefetch(const proto::Prefetch& advice);
   // The sequence has ended.
@@ -87,6 +89,7 @@ class WorkerLinks {
  private:
   void take_message(PeerLink& link, const proto::Message& message);
   void send_roster();
+  void ask(const std::string& name, const proto::Message& order);
   void forget_gone(const proto::Roster& roster);
 
   std::vector<std::unique_ptr<PeerLink>> links_;

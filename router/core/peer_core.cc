@@ -56,7 +56,12 @@ bool PeerCore::received(const proto::Message& message, TimePoint now) {
   }
   if (std::holds_alternative<proto::Draining>(message) && state_ == PeerState::kReady) {
     state_ = PeerState::kDraining;
-    detail_ = "finishes its work and takes no more until it is started anew";
+    detail_ = "finishes its work and takes no more until it is taken back or started anew";
+    return true;
+  }
+  if (std::holds_alternative<proto::Resume>(message) && state_ == PeerState::kDraining) {
+    state_ = PeerState::kReady;
+    detail_.clear();
     return true;
   }
   if (const auto* beat = std::get_if<proto::Heartbeat>(&message)) {

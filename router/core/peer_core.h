@@ -31,8 +31,8 @@ class PeerCore {
   // What to send now. Called at least every kHeartbeatInterval.
   std::vector<proto::Message> tick(TimePoint now);
 
-  // Takes a message that belongs to the link (Welcome, Refuse, Heartbeat, Draining); every message counts as a sign of
-  // life. Returns true when the state or the incarnation changed.
+  // Takes a message that belongs to the link (Welcome, Refuse, Heartbeat, Draining, Resume); every message counts as a
+  // sign of life. Returns true when the state or the incarnation changed.
   bool received(const proto::Message& message, TimePoint now);
 
   // True once after each change by time alone (a loss), so that the agent can tell the trunk.

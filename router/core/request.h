@@ -230,10 +230,13 @@ class Engine {
   // Of a supervisor: the process cannot be started, or ends again and again. Shown in status() until it answers.
   // kNotFound for a name that is in no status.
   virtual Result<void> process_failed(const std::string& name, std::string why) = 0;
-  // Asks the expert-worker to finish what it has and to take nothing new, until it is started anew. Returns at once;
-  // status() shows it as draining when it has agreed. kNotFound: no expert-worker of this name; kUnavailable: it does
+  // Asks the expert-worker to finish what it has and to take nothing new, until it is taken back or started anew.
+  // Returns at once; status() shows it as draining when it has agreed. kNotFound: no expert-worker of this name; kUnavailable: it does
   // not answer now.
   virtual Result<void> drain_worker(const std::string& name) = 0;
+  // Asks a draining expert-worker to take rows again; one that does not drain stays as it is. Otherwise as
+  // drain_worker().
+  virtual Result<void> undrain_worker(const std::string& name) = 0;
 };
 
 }  // namespace sida::router

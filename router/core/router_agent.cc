@@ -6,49 +6,19 @@
 #include <utility>
 
 #include "common/runtime/waiter.h"
+#include "router/core/job_inputs.h"
 
 namespace sida::router {
 namespace {
 
 constexpr std::size_t kStepsDoneMax = 16;
-constexpr std::size_t kDrainsMax = 64;  // Asked for and not passed on yet.
+constexpr std::size_t kOrdersMax = 64;  // Asked for and not passed on yet.
 constexpr std::chrono::milliseconds kPublishInterval{100};
 constexpr std::chrono::milliseconds kPublishSoon{5};  // After a job ended: who asks then wants to see it.
-
-Error stopping_error() {
-  return {ErrorCode::kUnavailable, "the router is shutting down; send the request again later"};
-}
-
-Result<void> check_tokens(const std::vector<std::int32_t>& tokens, std::int64_t vocab_size, const char* what) {
-  if (tokens.empty())
-    return fail(ErrorCode::kInvalidArgument, std::string(what) + " is empty; give at least one token id");
-  for (const std::int32_t token : tokens) {
-    if (token < 0 || token >= vocab_size) {
-      return fail(ErrorCode::kInvalidArgument, std::string(what) + ": token id " + std::to_string(token) +
-                                                   " is outside the vocabulary of " + std::to_string(vocab_size));
-    }
-  }
-  return {};
-}
-
-const std::vector<std::int32_t>& source_of(const Job& job) {
-  return std::visit([](const auto& work) -> const std::vector<std::int32_t>& { return work.input_ids; }, job.work);
-}
 
 std::size_t target_tokens(const Job& job) {
   const auto* score = std::get_if<ScoreJob>(&job.work);
   return score == nullptr ? 0 : score->target_ids.size();
-}
-
-Result<void> may_drain(const std::vector<ProcessStatus>& processes, const std::string& name) {
-  const auto found = std::ranges::find_if(processes, [&name](const ProcessStatus& process) {
-    return process.name == name && process.role == "expert-worker";
-  });
-  if (found == processes.end()) return fail(ErrorCode::kNotFound, "no expert-worker of this name");
-  if (found->state != "ready" && found->state != "draining") {
-    return fail(ErrorCode::kUnavailable, "the expert-worker is " + found->state + " and cannot be asked");
-  }
-  return {};
 }
 
 std::int64_t new_tokens(const Job& job) {
@@ -85,63 +55,9 @@ RouterAgent::RouterAgent(const model::ModelDirectory& model, WorkerLinks workers
       to_trunk_(std::move(to_trunk)),
       jobs_(options.mailbox_jobs_max),
       cancels_(options.mailbox_jobs_max + options.limits.waiting_max + options.limits.running_max),
-      drains_(kDrainsMax),
+      orders_(kOrdersMax),
       steps_done_(kStepsDoneMax) {
   status_.reason = "starting";
-}
-
-Result<void> RouterAgent::submit(Job job) {
-  const std::int64_t vocab = model_.config().vocab_size;
-  SIDA_TRY(check_tokens(source_of(job), vocab, "input_ids"));
-  if (const auto* score = std::get_if<ScoreJob>(&job.work))
-    SIDA_TRY(check_tokens(score->target_ids, vocab, "target_ids"));
-  {
-    std::lock_guard lock(status_mutex_);
-    // Once it was ready, a request waits for a worker that comes back; before that nobody knows how long.
-    if (!status_.ready && !was_ready_) return fail(ErrorCode::kUnavailable, status_.reason);
-  }
-  if (!jobs_.post(std::move(job))) {
-    if (jobs_.closed()) return tl::unexpected(stopping_error());
-    return fail(ErrorCode::kOverloaded, "the router's mailbox is full; send the request again later");
-  }
-  return {};
-}
-
-void RouterAgent::cancel(RequestId request) {
-  // Its own queue: cancelling is what helps when the jobs' is full. A lost one costs work, and the client has left.
-  [[maybe_unused]] const bool posted = cancels_.post(request);
-}
-
-RouterStatus RouterAgent::status() const {
-  std::lock_guard lock(status_mutex_);
-  return status_;
-}
-
-Result<void> RouterAgent::process_failed(const std::string& name, std::string why) {
-  std::lock_guard lock(status_mutex_);
-  return failure_notes_.note(name, std::move(why), status_.processes);
-}
-
-Result<void> RouterAgent::drain_worker(const std::string& name) {
-  {
-    std::lock_guard lock(status_mutex_);
-    SIDA_TRY(may_drain(status_.processes, name));
-  }
-  if (!drains_.post(name)) return fail(ErrorCode::kOverloaded, "too many workers are asked to drain at once");
-  return {};
-}
-
-void RouterAgent::step_done(StepDone done) {
-  SIDA_CHECK(steps_done_.post(std::move(done)));
-}
-
-void RouterAgent::channels_changed(WorkerChannels kinds) {
-  channels_.set(std::move(kinds));
-}
-
-void RouterAgent::stop() {
-  jobs_.close();
-  stop_.signal();
 }
 
 void RouterAgent::run() {
@@ -157,7 +73,7 @@ void RouterAgent::run() {
     start_steps(now);
     publish(now);
     if (active) continue;
-    std::vector<int> descriptors{jobs_.wake_descriptor(), cancels_.wake_descriptor(), drains_.wake_descriptor(),
+    std::vector<int> descriptors{jobs_.wake_descriptor(), cancels_.wake_descriptor(), orders_.wake_descriptor(),
                                  steps_done_.wake_descriptor(), stop_.descriptor()};
     for (const auto& link : workers_.links()) descriptors.push_back(link->wake_descriptor());
     for (const auto& link : predictors_.links()) descriptors.push_back(link->wake_descriptor());
@@ -173,7 +89,9 @@ bool RouterAgent::take_events(TimePoint now) {
   std::vector<RequestId> cancelled;
   while (const auto request = cancels_.take()) cancelled.push_back(*request);
   bool any = !cancelled.empty();
-  while (const auto worker = drains_.take()) workers_.drain(*worker);
+  while (const auto order = orders_.take()) {
+    order->drain ? workers_.drain(order->name) : workers_.undrain(order->name);
+  }
   while (auto job = jobs_.take()) {
     any = true;
     admit(std::move(*job), now);

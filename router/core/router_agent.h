@@ -45,6 +45,7 @@ class RouterAgent : public Engine {
   [[nodiscard]] RouterStatus status() const override;
   Result<void> process_failed(const std::string& name, std::string why) override;
   Result<void> drain_worker(const std::string& name) override;
+  Result<void> undrain_worker(const std::string& name) override;
   void step_done(StepDone done);
   void channels_changed(WorkerChannels kinds);
   void stop();  // Running jobs end with kUnavailable; run() returns.
@@ -53,6 +54,10 @@ class RouterAgent : public Engine {
   void run();
 
  private:
+  struct WorkerOrder {
+    std::string name;  // Of an expert-worker.
+    bool drain = true;
+  };
   struct Running {
     Job job;
     JobResult result;
@@ -71,6 +76,7 @@ class RouterAgent : public Engine {
   RouterAgent(const model::ModelDirectory& model, WorkerLinks workers, PredictorLinks predictors,
               const RouterOptions& options, std::function<void(TrunkCommand)> to_trunk);
 
+  Result<void> order(const std::string& worker, bool drain);
   bool take_events(TimePoint now);
   bool poll_links(TimePoint now);
   bool take_entries(TimePoint now);
@@ -111,7 +117,7 @@ class RouterAgent : public Engine {
 
   Mailbox<Job> jobs_;  // Closed: the agent stops.
   Mailbox<RequestId> cancels_;
-  Mailbox<std::string> drains_;  // Names of expert-workers.
+  Mailbox<WorkerOrder> orders_;
   WakeEvent stop_;
   Mailbox<StepDone> steps_done_;
   Latest<WorkerChannels> channels_;

@@ -68,14 +68,15 @@ Reply AdminApi::note_failed(const HttpRequest& request, const std::string& proce
 }
 
 // No body, or {}.
-Reply AdminApi::drain(const HttpRequest& request, const std::string& worker) {
+Reply AdminApi::order(const HttpRequest& request, const std::string& worker, bool drain) {
   if (auto refused = refuse_post(request)) return *std::move(refused);
   if (!request.body.empty()) {
     const auto body = parse_json_object(request.body, kJsonDepthMax);
     const auto done = body ? JsonFields(*body).finish() : ApiResult<void>(tl::unexpected<ApiError>(body.error()));
     if (!done) return error_reply(done.error());
   }
-  if (const auto asked = engine_.drain_worker(worker); !asked) return error_reply(api_error(asked.error()));
+  const auto asked = drain ? engine_.drain_worker(worker) : engine_.undrain_worker(worker);
+  if (!asked) return error_reply(api_error(asked.error()));
   Reply reply = json_reply({{"status", "asked"}});
   reply.status = 202;
   return reply;
@@ -108,11 +109,12 @@ Reply AdminApi::page() const {
 
 Reply AdminApi::answer(const HttpRequest& request) {
   if (const auto process = name_between(request.path, "/processes/", "/failed")) return note_failed(request, *process);
-  if (const auto worker = name_between(request.path, "/workers/", "/drain")) return drain(request, *worker);
+  if (const auto worker = name_between(request.path, "/workers/", "/drain")) return order(request, *worker, true);
+  if (const auto worker = name_between(request.path, "/workers/", "/undrain")) return order(request, *worker, false);
   const bool known = request.path == "/metrics" || request.path == "/status" || request.path == "/";
   if (!known) {
-    return error_reply(
-        {404, "route_not_found", "no such path; there are /, /metrics, /status and /workers/NAME/drain", ""});
+    return error_reply({404, "route_not_found",
+                        "no such path; there are /, /metrics, /status and /workers/NAME/drain or /undrain", ""});
   }
   if (!takes_method(request.method, "GET")) {
     return method_refusal(request.method, "GET");

@@ -23,7 +23,7 @@ class AdminApi {
   [[nodiscard]] Reply status(const HttpRequest& request) const;
   [[nodiscard]] Reply page() const;
   Reply note_failed(const HttpRequest& request, const std::string& process);
-  Reply drain(const HttpRequest& request, const std::string& worker);
+  Reply order(const HttpRequest& request, const std::string& worker, bool drain);
 
   Engine& engine_;
   const std::string model_name_;

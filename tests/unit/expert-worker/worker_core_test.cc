@@ -380,6 +380,25 @@ TEST_F(WorkerCoreTest, DrainsWhenARouterAsksForIt) {
   EXPECT_THAT(sent<proto::Draining>(core->control_message(kControl, proto::Draining{}, now)), SizeIs(1));
 }
 
+TEST_F(WorkerCoreTest, ServesAgainWhenARouterTakesItBack) {
+  begin(4);
+  core->control_message(kControl, proto::Draining{}, now);
+  const auto resumed = core->control_message(kControl, proto::Resume{}, now);
+  EXPECT_THAT(sent<proto::Resume>(resumed), SizeIs(1));
+  EXPECT_FALSE(core->drained());
+  EXPECT_THAT(sent<proto::DispatchFailure>(send(dispatch({{ExpertId{0}, 1}}))), IsEmpty());
+  EXPECT_EQ(core->jobs(), 1U);
+}
+
+TEST_F(WorkerCoreTest, NobodyTakesBackAWorkerThatEnds) {
+  begin(4);
+  core->drain(now);
+  const auto asked = core->control_message(kControl, proto::Resume{}, now);
+  EXPECT_THAT(sent<proto::Resume>(asked), IsEmpty());
+  EXPECT_THAT(sent<proto::Draining>(asked), SizeIs(1));
+  EXPECT_TRUE(core->drained());
+}
+
 TEST_F(WorkerCoreTest, BeatsWithProgress) {
   begin(4);
   const auto beats = sent<proto::Heartbeat>(core->tick(123, now));

@@ -87,6 +87,23 @@ TEST_F(WorkerLinksTest, KeepsADrainingWorkerForWhatItStillComputes) {
   EXPECT_FALSE(links_.covers(kLayers));
 }
 
+TEST_F(WorkerLinksTest, TakesADrainedWorkerBack) {
+  worker_says(welcome());
+  worker_says(proto::Draining{});
+  while (server_->receive()) {
+  }
+  links_.undrain("worker-0");
+  const auto asked = server_->receive();
+  ASSERT_TRUE(asked);
+  EXPECT_TRUE(std::holds_alternative<proto::Resume>(proto::decode(asked->message.bytes())->message));
+  links_.take_changed();
+  worker_says(proto::Resume{});
+  EXPECT_TRUE(links_.take_changed());
+  ASSERT_EQ(links_.live().size(), 1U);
+  EXPECT_FALSE(links_.live()[0].member.draining);
+  EXPECT_TRUE(links_.covers(kLayers));
+}
+
 TEST_F(WorkerLinksTest, DropsAWorkerThatIsSilent) {
   worker_says(welcome());
   now_ += kHeartbeatTimeout + kHeartbeatInterval;

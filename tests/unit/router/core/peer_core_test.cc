@@ -116,5 +116,23 @@ TEST_F(PeerCoreTest, ADrainingWorkerGetsNoNewWork) {
   EXPECT_FALSE(peer.ready());
 }
 
+TEST_F(PeerCoreTest, ADrainingWorkerThatResumesIsReadyAgain) {
+  peer.received(welcome_of(7), now);
+  EXPECT_FALSE(peer.received(proto::Resume{}, now)) << "it was not draining";
+  peer.received(proto::Draining{}, now);
+  EXPECT_TRUE(peer.received(proto::Resume{}, now));
+  EXPECT_TRUE(peer.ready());
+  EXPECT_EQ(peer.detail(), "");
+}
+
+TEST_F(PeerCoreTest, ALostWorkerIsNotReadyBecauseItResumes) {
+  peer.received(welcome_of(7), now);
+  peer.received(proto::Draining{}, now);
+  alive = false;
+  advance(kHeartbeatTimeout + milliseconds(500));
+  EXPECT_FALSE(peer.received(proto::Resume{}, now));
+  EXPECT_EQ(peer.state(), PeerState::kLost);
+}
+
 }  // namespace
 }  // namespace sida::router

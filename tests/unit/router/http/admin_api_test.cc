@@ -78,6 +78,15 @@ TEST_F(AdminApiTest, AnOperatorDrainsAWorker) {
   EXPECT_EQ(get("/workers//drain").status, 404U);
 }
 
+TEST_F(AdminApiTest, AnOperatorTakesAWorkerBack) {
+  const auto post = [this](const std::string& path) { return api_.answer({"POST", path, "application/json", "", ""}); };
+  EXPECT_EQ(post("/workers/worker-0/undrain").status, 202U);
+  EXPECT_EQ(engine_.undrained, "worker-0");
+  EXPECT_EQ(engine_.drained, "");
+  EXPECT_EQ(post("/workers/worker-9/undrain").status, 404U);
+  EXPECT_EQ(get("/workers/worker-0/undrain").status, 405U);
+}
+
 TEST_F(AdminApiTest, APageInABrowserChangesNothing) {
   HttpRequest request{"POST", "/workers/worker-0/drain", "application/json", "", ""};
   request.origin = "http://rebound.example";

@@ -64,6 +64,11 @@ class FakeEngine : public Engine {
     drained = name;
     return {};
   }
+  Result<void> undrain_worker(const std::string& name) override {
+    if (name != "worker-0") return fail(ErrorCode::kNotFound, "no expert-worker of this name");
+    undrained = name;
+    return {};
+  }
 
   bool wait_for_held(std::size_t count) {
     std::unique_lock lock(mutex_);
@@ -89,6 +94,7 @@ class FakeEngine : public Engine {
   std::vector<Job> submitted;
   std::string failed;   // The last process_failed().
   std::string drained;  // The last drain_worker().
+  std::string undrained;
 
  private:
   static void answer(const Job& job) {
