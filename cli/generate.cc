@@ -21,6 +21,9 @@ struct GenerateOptions {
   double top_p = 1;
   double repetition_penalty = 1;
   std::int64_t seed = 0;
+  std::int64_t num_beams = 1;
+  double length_penalty = 1;
+  std::string early_stopping = "false";
   std::vector<std::string> stop;
   bool show_experts = false;
   bool json = false;
@@ -39,6 +42,10 @@ config::Schema describe(GenerateOptions& o) {
   schema.number("top-p", o.top_p, 1e-6, 1, "sample among the best that make up this probability");
   schema.number("repetition-penalty", o.repetition_penalty, 0.01, 100, "above 1: repeats less");
   schema.integer("seed", o.seed, {0, INT64_MAX}, "of sampling");
+  schema.integer("num-beams", o.num_beams, {1, 64}, "beam search with so many beams; 1: none");
+  schema.number("length-penalty", o.length_penalty, -10, 10, "of a beam search: above 0 favours long answers");
+  schema.choice("early-stopping", o.early_stopping, {"false", "true", "never"},
+                "when a beam search ends, as Hugging Face's early_stopping");
   schema.texts("stop", o.stop, "text that ends the answer; repeatable, up to four");
   schema.toggle("show-experts", o.show_experts, "tell which experts and workers served the tokens");
   schema.toggle("json", o.json, "print one JSON object");
@@ -50,6 +57,12 @@ config::Schema describe(GenerateOptions& o) {
     }
     if (o.min_new_tokens > o.max_new_tokens) {
       problems.emplace_back("--min-new-tokens must not be above --max-new-tokens");
+    }
+    if (o.num_beams == 1 && (o.length_penalty != 1 || o.early_stopping != "false")) {
+      problems.emplace_back("--length-penalty and --early-stopping need --num-beams of 2 or more");
+    }
+    if (o.num_beams > 1 && (o.temperature != 0 || !o.stop.empty())) {
+      problems.emplace_back("--num-beams goes with neither --temperature nor --stop");
     }
   });
   schema.example("sida generate --model models/demo --prompt 'a large ship' --show-experts");
@@ -70,6 +83,13 @@ nlohmann::json request_body(const GenerateOptions& o) {
                       {"return_routing", true}};
   if (!o.stop.empty()) {
     body["stop"] = o.stop;
+  }
+  if (o.num_beams > 1) {
+    body["use_beam_search"] = true;
+    body["best_of"] = o.num_beams;
+    body["length_penalty"] = o.length_penalty;
+    body["early_stopping"] =
+        o.early_stopping == "never" ? nlohmann::json("never") : nlohmann::json(o.early_stopping == "true");
   }
   if (o.input_ids.empty()) {
     body["prompt"] = o.prompt;

@@ -73,6 +73,7 @@ Result<nlohmann::json> generate_output(const nlohmann::json& answer, bool show_e
                         {"finish_reason", choice["finish_reason"]},
                         {"usage", answer.value("usage", nlohmann::json::object())},
                         {"routing", routing}};
+  if (choice.contains("score")) output["score"] = choice["score"];
   if (show_experts) {
     output["experts"] = experts;
   }

@@ -143,7 +143,7 @@ void PredictionTracker::used(SequenceId sequence, const UsedRows& rows, RoutingR
     const std::size_t token = rows.first_token + row;
     counted.by_table += rows.by_table[row];
     if (!kept.has(token) || kept.arrived[token] > taken) {
-      counted.late += found->second.asked ? 1 : 0;
+      counted.late += found->second.asked && rows.asked ? 1 : 0;
       continue;
     }
     last = std::max(last, kept.arrived[token]);

@@ -26,6 +26,7 @@ struct UsedRows {
   std::span<const std::uint8_t> by_table;  // [rows]; 1: the table chose.
   TimePoint needed;                        // When the layer ran.
   TimePoint taken;                         // Entries that came later were of no use.
+  bool asked = true;                       // Whoever was asked for the sequence's entries was asked for these.
 };
 
 // One thread. Bounded by the sequences that the scheduler admits: forget() each of them. 22 bytes a token and layer.

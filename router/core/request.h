@@ -25,6 +25,17 @@
 
 namespace sida::router {
 
+// When a beam search ends, with as many ended sequences as beams: at once (kYes), when the best that runs has no higher
+// score than the worst of them (kNo), or could have none at any length (kNever). Hugging Face's `early_stopping`.
+enum class EarlyStopping { kNo, kYes, kNever };
+
+struct BeamParams {
+  std::int32_t beams = 2;     // Sequences that run at once; 2 or more.
+  std::int32_t returned = 1;  // The best of those that ended; at most `beams`.
+  double length_penalty = 1;  // A score is the sum of log-probabilities over the number of tokens to this power.
+  EarlyStopping early_stopping = EarlyStopping::kNo;
+};
+
 struct SamplingParams {
   std::int32_t max_new_tokens = 16;
   std::int32_t min_new_tokens = 0;
@@ -36,6 +47,7 @@ struct SamplingParams {
   std::uint64_t seed = 0;
   std::vector<std::int32_t> stop_token_ids;  // Besides the model's end tokens.
   std::int32_t logprobs = 0;  // Alternatives per token to return, 0 to 5; the chosen token's own is always returned.
+  std::optional<BeamParams> beam_search;  // Given: temperature, top_k, top_p and seed do not apply.
 };
 
 struct GenerateJob {
@@ -68,7 +80,16 @@ struct GeneratedToken {
   std::vector<TokenLogprob> top;  // `logprobs` alternatives, best first.
 };
 
-// Per MoE layer of the stack, per token: the expert that served it, -1 where capacity dropped it.
+// One answer of a beam search.
+struct BeamResult {
+  std::vector<GeneratedToken> tokens;  // End token included.
+  std::vector<std::size_t> rows;  // Per token: which of the sequence's decoder rows, from the first step's, gave it.
+  FinishReason finish_reason = FinishReason::kLength;
+  float score = 0;
+};
+
+// Per MoE layer of the stack, per token: the expert that served it, -1 where capacity dropped it. Of a beam search the
+// decoder's rows of all beams, step by step: BeamResult::rows tells whose.
 using ExpertIds = std::vector<std::vector<std::int32_t>>;
 
 // As ExpertIds: what scaled that expert's answer.
@@ -95,6 +116,7 @@ struct RoutingReport {
 struct JobResult {
   std::vector<GeneratedToken> tokens;  // Of a GenerateJob, end token included where it was generated.
   FinishReason finish_reason = FinishReason::kLength;
+  std::vector<BeamResult> beams;       // Of a beam search, the best first; `tokens` is empty then.
   std::vector<float> target_logprobs;  // Of a ScoreJob, one per target token.
   std::vector<float> logits;           // Of a ClassifyJob, one per label.
   RoutingReport routing;
@@ -231,8 +253,8 @@ class Engine {
   // kNotFound for a name that is in no status.
   virtual Result<void> process_failed(const std::string& name, std::string why) = 0;
   // Asks the expert-worker to finish what it has and to take nothing new, until it is taken back or started anew.
-  // Returns at once; status() shows it as draining when it has agreed. kNotFound: no expert-worker of this name; kUnavailable: it does
-  // not answer now.
+  // Returns at once; status() shows it as draining when it has agreed. kNotFound: no expert-worker of this name;
+  // kUnavailable: it does not answer now.
   virtual Result<void> drain_worker(const std::string& name) = 0;
   // Asks a draining expert-worker to take rows again; one that does not drain stays as it is. Otherwise as
   // drain_worker().

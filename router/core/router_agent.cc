@@ -21,9 +21,17 @@ std::size_t target_tokens(const Job& job) {
   return score == nullptr ? 0 : score->target_ids.size();
 }
 
+const BeamParams* beam_search_of(const Job& job) {
+  const auto* generate = std::get_if<GenerateJob>(&job.work);
+  return generate == nullptr || !generate->sampling.beam_search ? nullptr : &*generate->sampling.beam_search;
+}
+
+// Of all its beams.
 std::int64_t new_tokens(const Job& job) {
   const auto* generate = std::get_if<GenerateJob>(&job.work);
-  return generate == nullptr ? 0 : std::max(0, generate->sampling.max_new_tokens);
+  if (generate == nullptr) return 0;
+  const BeamParams* beams = beam_search_of(job);
+  return std::int64_t{std::max(0, generate->sampling.max_new_tokens)} * (beams == nullptr ? 1 : beams->beams);
 }
 
 }  // namespace
@@ -118,6 +126,7 @@ void RouterAgent::admit(Job job, TimePoint now) {
   counters_.prompt_tokens += source_tokens;
   Running running{.job = std::move(job), .result = {}, .source_tokens = source_tokens, .admitted = now};
   running.result.routing.mode = running.job.routing.value_or(routing_.mode);
+  running.beams = beam_search_of(running.job) != nullptr;
   const bool by_table = running.by_table();
   running_.emplace(id, std::move(running));
   if (by_table && asked) await_table(id, now);
@@ -202,6 +211,8 @@ bool RouterAgent::take_outcome(const SequenceOutcome& outcome, TimePoint now) {
   }
   if (outcome.token) take_token(running, *outcome.token, now);
   if (outcome.finished) {
+    if (running.beams) count_beams(running, outcome.beams, now);
+    running.result.beams = outcome.beams;
     running.result.finish_reason = outcome.finish_reason;
     running.result.target_logprobs = outcome.target_logprobs;
     running.result.logits = outcome.logits;
@@ -225,6 +236,12 @@ void RouterAgent::take_token(Running& running, const GeneratedToken& token, Time
   running.result.tokens.push_back(token);
   ++counters_.generation_tokens;
   if (running.job.on_token) running.job.on_token(token);
+}
+
+// A beam search has no token before its end.
+void RouterAgent::count_beams(const Running& running, const std::vector<BeamResult>& beams, TimePoint now) {
+  counters_.times.first_token.add(now - running.admitted);
+  for (const BeamResult& beam : beams) counters_.generation_tokens += beam.tokens.size();
 }
 
 void RouterAgent::end(SequenceId id, Result<JobResult> result) {

@@ -64,6 +64,7 @@ class RouterAgent : public Engine {
     std::size_t source_tokens = 0;
     std::size_t decoded_tokens = 0;  // Decoder rows computed so far.
     bool encoded = false;
+    bool beams = false;  // A beam search: nobody predicts its decoder tokens.
     TimePoint admitted;
     TimePoint last_token;   // Of `result`.
     TimePoint table_taken;  // When the step under way was given the sequence's entries.
@@ -89,6 +90,7 @@ class RouterAgent : public Engine {
   bool take_outcome(const SequenceOutcome& outcome, TimePoint now);
   void count_encoded(const StepDone& done);
   void take_token(Running& running, const GeneratedToken& token, TimePoint now);
+  void count_beams(const Running& running, const std::vector<BeamResult>& beams, TimePoint now);
   void take_routing(Running& running, const SequenceOutcome& outcome);
   void report_workers(RoutingReport& report, const LayerRouting& layer, bool return_experts) const;
   // True when a predictor was asked for the entries of the sequence's next decoder rows.

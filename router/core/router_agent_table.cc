@@ -70,9 +70,9 @@ std::size_t RouterAgent::Running::next_rows() const {
 
 void RouterAgent::add_table(TrunkStep& step, SequenceId id, TableStack stack, TimePoint now) {
   Running& running = running_.at(id);
-  if (!running.by_table()) return;
-  running.table_taken = now;
   const bool encoder = stack == TableStack::kEncoder;
+  if (!running.by_table() || (running.beams && !encoder)) return;
+  running.table_taken = now;
   step.tables[id] =
       tracker_.rows(id, stack, encoder ? 0 : running.decoded_tokens,
                     encoder ? running.source_tokens : running.next_rows(), static_cast<std::size_t>(routing_.top_k));
@@ -116,7 +116,8 @@ void RouterAgent::take_routing(Running& running, const SequenceOutcome& outcome)
                    .gate = layer.gate,
                    .by_table = layer.by_table,
                    .needed = layer.began,
-                   .taken = running.by_table() ? running.table_taken : layer.began},
+                   .taken = running.by_table() ? running.table_taken : layer.began,
+                   .asked = !running.beams || !outcome.decoded},
                   report);
     report_workers(report, layer, running.job.return_experts);
     expert_rows_.add(layer.layer, layer.served);
@@ -141,6 +142,7 @@ void RouterAgent::report_workers(RoutingReport& report, const LayerRouting& laye
 }
 
 bool RouterAgent::predict_decoder(SequenceId id, const Running& running, const SequenceOutcome& outcome) {
+  if (running.beams) return false;  // A predictor keeps one state of a sequence, and beams part.
   if (outcome.decoded) {
     return outcome.token &&
            predictors_.advance(id, static_cast<std::uint32_t>(running.decoded_tokens), outcome.token->token);

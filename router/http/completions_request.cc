@@ -54,14 +54,15 @@ ApiResult<std::vector<const nlohmann::json*>> split_prompts(const nlohmann::json
   return prompts;
 }
 
-ApiResult<Prompts> read_prompts(const nlohmann::json* field, std::int64_t n, const ServedModel& model,
+ApiResult<Prompts> read_prompts(const nlohmann::json* field, std::int64_t best_of, const ServedModel& model,
                                 const HttpLimits& limits) {
   auto parts = split_prompts(field);
   if (!parts) {
     return tl::unexpected<ApiError>(parts.error());
   }
-  if (static_cast<std::int64_t>(parts->size()) > limits.prompts_max / n) {
-    return refuse("prompt", "more than " + std::to_string(limits.prompts_max) + " prompts (times n) in one request");
+  if (static_cast<std::int64_t>(parts->size()) > limits.prompts_max / best_of) {
+    return refuse("prompt",
+                  "more than " + std::to_string(limits.prompts_max) + " prompts (times n or best_of) in one request");
   }
   Prompts prompts;
   for (const nlohmann::json* part : *parts) {
@@ -130,6 +131,58 @@ SamplingParams read_sampling(JsonFields& fields, const HttpLimits& limits, std::
   return sampling;
 }
 
+ApiError invalid(const char* field, const std::string& message) {
+  return {400, "invalid_argument", message, field};
+}
+
+EarlyStopping read_early_stopping(JsonFields& fields) {
+  const auto* field = fields.any("early_stopping");
+  if (field == nullptr) return EarlyStopping::kNo;
+  if (field->is_boolean()) return field->get<bool>() ? EarlyStopping::kYes : EarlyStopping::kNo;
+  if (*field == "never") return EarlyStopping::kNever;
+  fields.problem(invalid("early_stopping", "early_stopping must be true, false or \"never\""));
+  return EarlyStopping::kNo;
+}
+
+// After the other fields of sampling: a beam search takes the best continuations, and none of these apply.
+void read_beam_search(JsonFields& fields, CompletionsRequest& request) {
+  const bool wanted = fields.boolean("use_beam_search", false);
+  const BeamParams beams{.beams = static_cast<std::int32_t>(request.best_of),
+                         .returned = static_cast<std::int32_t>(request.choices_per_prompt),
+                         .length_penalty = fields.number("length_penalty", 1, -10, 10),
+                         .early_stopping = read_early_stopping(fields)};
+  if (!wanted) {
+    for (const char* name : {"length_penalty", "early_stopping"}) {
+      if (fields.any(name) != nullptr) fields.problem(invalid(name, std::string(name) + " needs use_beam_search"));
+    }
+    return;
+  }
+  if (beams.beams < 2) {
+    fields.problem(invalid("best_of", "use_beam_search needs best_of (or n) of 2 or more, the number of beams"));
+  }
+  SamplingParams& sampling = request.sampling;
+  if (fields.any("temperature") != nullptr && sampling.temperature != 0) {
+    fields.problem(invalid("temperature", "use_beam_search does not sample: leave temperature out or make it 0"));
+  }
+  if (sampling.top_p != 1) fields.problem(invalid("top_p", "use_beam_search does not sample: leave top_p out"));
+  if (sampling.top_k != 0) fields.problem(invalid("top_k", "use_beam_search does not sample: leave top_k out"));
+  if (!request.stop.empty()) {
+    fields.problem(unsupported("stop", "stop is not supported with use_beam_search"));
+  }
+  sampling.temperature = 0;
+  sampling.beam_search = beams;
+}
+
+// What is best is known at the end.
+void refuse_streamed_choosing(JsonFields& fields, const CompletionsRequest& request) {
+  if (!request.stream) return;
+  if (request.sampling.beam_search) {
+    fields.problem(invalid("stream", "use_beam_search cannot be streamed"));
+  } else if (request.best_of > request.choices_per_prompt) {
+    fields.problem(invalid("stream", "best_of above n cannot be streamed"));
+  }
+}
+
 bool read_stream_usage(JsonFields& fields, bool stream) {
   const auto* options = fields.any("stream_options");
   if (options == nullptr) {
@@ -173,12 +226,12 @@ ApiResult<void> check_request_tokens(const CompletionsRequest& request, std::int
   for (const auto& prompt : request.prompts) {
     tokens += static_cast<std::int64_t>(prompt.size()) + request.sampling.max_new_tokens;
   }
-  tokens *= request.choices_per_prompt;
+  tokens *= request.best_of;
   if (tokens <= tokens_max) {
     return {};
   }
   return tl::unexpected<ApiError>(ApiError{400, "context_length_exceeded",
-                                           "the request's prompts with max_tokens each, times n, come to " +
+                                           "the request's prompts with max_tokens each, times n or best_of, come to " +
                                                std::to_string(tokens) + " tokens, and " + std::to_string(tokens_max) +
                                                " are allowed: ask for less at a time",
                                            "prompt"});
@@ -194,14 +247,16 @@ ApiResult<CompletionsRequest> parse_completions(const nlohmann::json& body, cons
   }
   CompletionsRequest request;
   request.choices_per_prompt = fields.integer("n", 1, 1, limits.prompts_max);
-  if (fields.integer("best_of", request.choices_per_prompt, 1, limits.prompts_max) != request.choices_per_prompt) {
-    fields.problem(unsupported("best_of", "best_of is not supported: leave it out or make it equal to n"));
+  request.best_of = fields.integer("best_of", request.choices_per_prompt, 1, limits.prompts_max);
+  if (request.best_of < request.choices_per_prompt) {
+    fields.problem(invalid("best_of", "best_of must be at least n"));
   }
   request.sampling = read_sampling(fields, limits, random_seed);
   request.stop = read_stop(fields);
   if (!request.stop.empty() && model.tokenizer == nullptr) {
     fields.problem({400, "invalid_argument", "stop needs text, and this model has no tokenizer", "stop"});
   }
+  read_beam_search(fields, request);
   request.want_logprobs = fields.any("logprobs") != nullptr;
   request.sampling.logprobs = static_cast<std::int32_t>(fields.integer("logprobs", 0, 0, 5));
   request.routing = read_routing(fields);
@@ -218,13 +273,14 @@ ApiResult<CompletionsRequest> parse_completions(const nlohmann::json& body, cons
   }
   request.stream = fields.boolean("stream", false);
   request.stream_usage = read_stream_usage(fields, request.stream);
+  refuse_streamed_choosing(fields, request);
   refuse_unsupported(fields);
   const auto* prompt = fields.any("prompt");
   if (auto done = fields.finish(); !done) {
     return tl::unexpected<ApiError>(done.error());
   }
   // Last, since turning text into ids costs more than everything above.
-  auto prompts = read_prompts(prompt, request.choices_per_prompt, model, limits);
+  auto prompts = read_prompts(prompt, request.best_of, model, limits);
   if (!prompts) {
     return tl::unexpected<ApiError>(prompts.error());
   }
@@ -232,8 +288,8 @@ ApiResult<CompletionsRequest> parse_completions(const nlohmann::json& body, cons
   if (echo) request.echoed = texts_of(*split_prompts(prompt), request.prompts, model);
   // Kilobytes per token: a request with many prompts would hold gigabytes.
   if (request.return_gates &&
-      (request.stream || request.prompts.size() * static_cast<std::size_t>(request.choices_per_prompt) > 1)) {
-    return refuse("return_gates", "return_gates takes one prompt with n of 1, not streamed");
+      (request.stream || request.prompts.size() * static_cast<std::size_t>(request.best_of) > 1)) {
+    return refuse("return_gates", "return_gates takes one prompt with n and best_of of 1, not streamed");
   }
   if (auto few_enough = check_request_tokens(request, limits.request_tokens_max); !few_enough) {
     return tl::unexpected<ApiError>(few_enough.error());
@@ -247,8 +303,9 @@ std::string echo_of(const CompletionsRequest& request, std::size_t choice) {
 
 std::vector<Job> jobs_of(const CompletionsRequest& request) {
   std::vector<Job> jobs;
+  const std::int64_t per_prompt = request.sampling.beam_search ? 1 : request.best_of;
   for (const auto& prompt : request.prompts) {
-    for (std::int64_t choice = 0; choice < request.choices_per_prompt; ++choice) {
+    for (std::int64_t sequence = 0; sequence < per_prompt; ++sequence) {
       GenerateJob generate{prompt, request.sampling};
       generate.sampling.seed += jobs.size();
       Job job;

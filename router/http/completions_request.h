@@ -19,7 +19,8 @@ struct CompletionsRequest {
   std::vector<std::string> echoed;                 // Per prompt, what a choice's text begins with; empty: nothing.
   SamplingParams sampling;                         // seed: of the first choice; each further choice adds one.
   std::int64_t choices_per_prompt = 1;             // `n`.
-  std::vector<std::string> stop;                   // Up to 4, none empty.
+  std::int64_t best_of = 1;       // Sequences per prompt, of which `n` are told; beams of a beam search.
+  std::vector<std::string> stop;  // Up to 4, none empty.
   bool want_logprobs = false;
   std::optional<RoutingMode> routing;  // Nothing: the router's default.
   bool return_routing = false;
@@ -37,7 +38,7 @@ std::string echo_of(const CompletionsRequest& request, std::size_t choice);
 ApiResult<CompletionsRequest> parse_completions(const nlohmann::json& body, const ServedModel& model,
                                                 const HttpLimits& limits, std::uint64_t random_seed);
 
-// One job per prompt and choice, in the order of the reply's choices. Without request id, deadline and callbacks.
+// For each prompt in turn a job per sequence, or one for a beam search. Without request id, deadline and callbacks.
 std::vector<Job> jobs_of(const CompletionsRequest& request);
 
 }  // namespace sida::router

@@ -36,7 +36,7 @@ nlohmann::json by_worker_json(const RoutingReport& report) {
 }
 
 nlohmann::json choice_json(std::size_t index, const CompletionsRequest& request, const ServedModel& model,
-                           const Choice& choice, const RoutingReport& routing) {
+                           const Choice& choice) {
   nlohmann::json json{{"index", index},
                       {"text", echo_of(request, index) + choice.text},
                       {"logprobs", request.want_logprobs ? logprobs_json(model, choice.tokens) : nlohmann::json()},
@@ -45,8 +45,11 @@ nlohmann::json choice_json(std::size_t index, const CompletionsRequest& request,
     json["prompt_token_ids"] = request.prompts[index / static_cast<std::size_t>(request.choices_per_prompt)];
     json["token_ids"] = ids_of(choice.tokens);
   }
+  if (choice.score) {
+    json["score"] = *choice.score;
+  }
   if (request.return_routing) {
-    json["routing"] = routing_json(routing);
+    json["routing"] = routing_json(choice.routing);
   }
   return json;
 }
@@ -113,14 +116,12 @@ Choice apply_stop(const ServedModel& model, const std::vector<std::string>& stop
 nlohmann::json completions_response(const ResponseMeta& meta, const CompletionsRequest& request,
                                     const ServedModel& model, const std::vector<JobResult>& results) {
   auto choices = nlohmann::json::array();
-  std::size_t completion_tokens = 0;
-  for (std::size_t index = 0; index < results.size(); ++index) {
-    const Choice choice = apply_stop(model, request.stop, results[index]);
-    completion_tokens += choice.tokens.size();
-    choices.push_back(choice_json(index, request, model, choice, results[index].routing));
+  const Choices found = choose(request, model, results);
+  for (std::size_t index = 0; index < found.chosen.size(); ++index) {
+    choices.push_back(choice_json(index, request, model, found.chosen[index]));
   }
   return {{"id", meta.id},       {"object", "text_completion"},   {"created", meta.created},
-          {"model", model.name}, {"choices", std::move(choices)}, {"usage", usage_json(request, completion_tokens)}};
+          {"model", model.name}, {"choices", std::move(choices)}, {"usage", usage_json(request, found.tokens)}};
 }
 
 nlohmann::json routing_json(const RoutingReport& report) {

@@ -4,6 +4,7 @@
 #include <cstddef>
 #include <cstdint>
 #include <nlohmann/json.hpp>
+#include <optional>
 #include <string>
 #include <vector>
 
@@ -23,9 +24,20 @@ struct Choice {
   std::string text;                    // Ends before the stop string.
   std::vector<GeneratedToken> tokens;  // Up to and with the token that completed the stop string.
   FinishReason finish_reason = FinishReason::kLength;
+  std::optional<float> score = {};  // Of a beam search.
+  RoutingReport routing = {};
 };
 
 Choice apply_stop(const ServedModel& model, const std::vector<std::string>& stop, const JobResult& result);
+
+// The choices of the reply, `n` for each prompt in turn: of a beam search its best, else the sequences with the highest
+// mean log-probability per token where there are more, the best first.
+struct Choices {
+  std::vector<Choice> chosen;
+  std::size_t tokens = 0;  // Generated, also of sequences that were not chosen; of a beam search those of the chosen.
+};
+// `results`: one per job, in the order of jobs_of.
+Choices choose(const CompletionsRequest& request, const ServedModel& model, const std::vector<JobResult>& results);
 
 // One result per job, in the order of jobs_of.
 nlohmann::json completions_response(const ResponseMeta& meta, const CompletionsRequest& request,

@@ -113,22 +113,27 @@ double log_sum_exp(std::span<const float> scores) {
   return best + std::log(sum);
 }
 
-std::vector<TokenLogprob> best_tokens(std::span<const float> scores, std::int32_t count) {
-  if (count <= 0) return {};
+std::vector<std::int32_t> best_ids(std::span<const float> scores, std::size_t count) {
   std::vector<std::int32_t> order(scores.size());
   std::iota(order.begin(), order.end(), 0);
-  const auto kept = std::min(order.size(), static_cast<std::size_t>(count));
+  const std::size_t kept = std::min(order.size(), count);
   const auto better = [&](std::int32_t a, std::int32_t b) {
     const float left = scores[static_cast<std::size_t>(a)];
     const float right = scores[static_cast<std::size_t>(b)];
     return left != right ? left > right : a < b;
   };
   std::partial_sort(order.begin(), order.begin() + static_cast<std::ptrdiff_t>(kept), order.end(), better);
+  order.resize(kept);
+  return order;
+}
+
+std::vector<TokenLogprob> best_tokens(std::span<const float> scores, std::int32_t count) {
+  if (count <= 0) return {};
   const double log_sum = log_sum_exp(scores);
   std::vector<TokenLogprob> best;
-  for (std::size_t index = 0; index < kept; ++index) {
-    const float score = scores[static_cast<std::size_t>(order[index])];
-    best.push_back({order[index], static_cast<float>(static_cast<double>(score) - log_sum)});
+  for (const std::int32_t token : best_ids(scores, static_cast<std::size_t>(count))) {
+    const float score = scores[static_cast<std::size_t>(token)];
+    best.push_back({token, static_cast<float>(static_cast<double>(score) - log_sum)});
   }
   return best;
 }

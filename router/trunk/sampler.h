@@ -28,6 +28,9 @@ std::int32_t choose_token(std::span<const float> scores, const SamplingParams& p
 // log(sum(exp(scores))), so that a token's log-probability is its score minus this.
 double log_sum_exp(std::span<const float> scores);
 
+// The ids of the `count` highest scores, the highest first, the lowest id among equals.
+std::vector<std::int32_t> best_ids(std::span<const float> scores, std::size_t count);
+
 // The `count` best tokens with their log-probabilities, best first.
 std::vector<TokenLogprob> best_tokens(std::span<const float> scores, std::int32_t count);
 

@@ -30,6 +30,14 @@ void KeyValueCache::append(ConstRows keys, ConstRows values) {
   length_ = needed;
 }
 
+KeyValueCache KeyValueCache::fork() const {
+  KeyValueCache own = *this;
+  if (length_ == 0) return own;
+  grow(own.keys_, length_, keys_.size(0), keys());
+  grow(own.values_, length_, values_.size(0), values());
+  return own;
+}
+
 ConstRows KeyValueCache::keys() const {
   return slice(rows_of(keys_), 0, length_);
 }
@@ -39,6 +47,12 @@ ConstRows KeyValueCache::values() const {
 
 std::size_t KeyValueCache::bytes() const {
   return keys_.defined() ? keys_.nbytes() + values_.nbytes() : 0;
+}
+
+SequenceState SequenceState::fork() const {
+  SequenceState own = *this;
+  for (KeyValueCache& cache : own.self_caches) cache = cache.fork();
+  return own;
 }
 
 }  // namespace sida::router

@@ -15,13 +15,16 @@
 
 namespace sida::router {
 
-// Keys and values of one attention layer: two growing [length, heads * d_kv] tables in the compute dtype.
+// Keys and values of one attention layer: two growing [length, heads * d_kv] tables in the compute dtype. A plain copy
+// shares the tables: of such copies none may append.
 class KeyValueCache {
  public:
   // Appends rows of equal count; grows by doubling, so an append is amortised constant.
   void append(ConstRows keys, ConstRows values);
   [[nodiscard]] ConstRows keys() const;
   [[nodiscard]] ConstRows values() const;
+  // The same rows in tables of its own.
+  [[nodiscard]] KeyValueCache fork() const;
   [[nodiscard]] std::int64_t length() const { return length_; }
   [[nodiscard]] std::size_t bytes() const;
 
@@ -42,6 +45,8 @@ struct SequenceState {
   std::vector<float> logits;        // Of that head; filled by the encoder pass.
   std::optional<TableRows> table;   // Of this step's rows, in the stack that the step runs.
 
+  // A sequence that goes on apart from this one; they share the cross-attention caches.
+  [[nodiscard]] SequenceState fork() const;
   [[nodiscard]] std::int64_t cached() const { return self_caches.empty() ? 0 : self_caches.front().length(); }
 };
 

@@ -68,6 +68,7 @@ struct SequenceOutcome {
   bool finished = false;       // The trunk has forgotten it.
   FinishReason finish_reason = FinishReason::kLength;
   std::optional<GeneratedToken> token;  // Of a decode step that generates.
+  std::vector<BeamResult> beams;        // Of a beam search that has finished.
   std::vector<float> target_logprobs;   // Of one that scores.
   std::vector<float> logits;            // Of a sequence that is classified.
   std::vector<LayerRouting> routing;    // Of this step's stack.

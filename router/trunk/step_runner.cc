@@ -45,8 +45,8 @@ struct StepRunner::Running {
   TrunkStep step;
   ForwardContext context;
   std::vector<SequenceState*> encode;
-  std::vector<SequenceState*> decode;
-  std::vector<std::size_t> decode_rows;  // Per sequence, counted before the pass.
+  std::vector<SequenceState*> decode;    // Several of a beam search.
+  std::vector<std::size_t> decode_rows;  // Per sequence of step.decode, counted before the pass.
   std::optional<Task<Result<EncodeOutput>>> encode_task;
   std::optional<Task<Result<DecodeOutput>>> decode_task;
 
@@ -72,6 +72,7 @@ void StepRunner::add_sequence(NewSequence&& sequence) {
   added->end_tokens = weights_.config().eos_token_ids;
   const auto& stops = sequence.sampling.stop_token_ids;
   added->end_tokens.insert(added->end_tokens.end(), stops.begin(), stops.end());
+  if (sequence.sampling.beam_search) added->beams.emplace(sequence.sampling, added->end_tokens);
   added->sampling = std::move(sequence.sampling);
   added->target = std::move(sequence.target);
   added->state.routing = sequence.routing;
@@ -101,9 +102,15 @@ void StepRunner::start(TrunkStep step) {
   for (const SequenceId id : running.step.decode) {
     const auto found = sequences_.find(id);
     SIDA_CHECK(found != sequences_.end());
-    SequenceState& state = found->second->state;
-    running.decode.push_back(&state);
     running.context.record_gates |= found->second->record_gates;
+    SequenceState& state = found->second->state;
+    if (auto& beams = found->second->beams) {
+      const std::vector<SequenceState*> states = beams->states(state);
+      running.decode.insert(running.decode.end(), states.begin(), states.end());
+      running.decode_rows.push_back(states.size());
+      continue;
+    }
+    running.decode.push_back(&state);
     running.decode_rows.push_back(state.decoder_tokens.size() - static_cast<std::size_t>(state.cached()));
     take_table(running, state, running.decode_rows.back());
   }
@@ -166,11 +173,11 @@ void StepRunner::finish_encode(Running& step, StepDone& done) {
 
 void StepRunner::finish_decode(Running& step, StepDone& done) {
   auto output = step.decode_task->take();
-  std::vector<SequenceOutcome> outcomes(step.decode.size());
+  std::vector<SequenceOutcome> outcomes(step.step.decode.size());
   std::size_t first_row = 0;
   for (std::size_t index = 0; index < outcomes.size(); ++index) {
     SequenceOutcome& outcome = outcomes[index];
-    outcome.id = step.decode[index]->id;
+    outcome.id = step.step.decode[index];
     outcome.decoded = true;
     if (output) {
       outcome.routing = routing_of(output->routing, first_row, step.decode_rows[index]);
@@ -201,6 +208,10 @@ void StepRunner::read_out(Running& step, const DecodeOutput& output, std::vector
       if (!std::isfinite(log_sum)) {
         outcomes[index].error = not_finite();
         outcomes[index].finished = true;
+      } else if (sequence.beams) {
+        const bool last_row = row_in_sequence + 1 == step.decode_rows[index];
+        sequence.beams->take_row(row_in_sequence, row_scores, log_sum);
+        if (last_row && !outcomes[index].error) advance_beams(*sequence.beams, outcomes[index]);
       } else if (sequence.target.empty()) {
         sample(sequence, row_scores, log_sum, outcomes[index]);
       } else {
@@ -215,6 +226,13 @@ void StepRunner::read_out(Running& step, const DecodeOutput& output, std::vector
       }
     }
   }
+}
+
+void StepRunner::advance_beams(BeamDecoder& beams, SequenceOutcome& outcome) {
+  outcome.finished = beams.advance();
+  if (!outcome.finished) return;
+  outcome.beams = beams.results();
+  outcome.finish_reason = outcome.beams.front().finish_reason;
 }
 
 void StepRunner::sample(Sequence& sequence, std::span<float> scores, double log_sum, SequenceOutcome& outcome) {

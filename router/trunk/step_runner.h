@@ -8,6 +8,7 @@
 #include <vector>
 
 #include "common/compute/backend.h"
+#include "router/trunk/beam_decoder.h"
 #include "router/trunk/experts.h"
 #include "router/trunk/forward.h"
 #include "router/trunk/sequence_state.h"
@@ -42,6 +43,7 @@ class StepRunner {
     std::vector<std::int32_t> target;
     std::vector<std::int32_t> end_tokens;
     std::int64_t generated = 0;
+    std::optional<BeamDecoder> beams;  // Of a beam search: what `state` becomes once it is encoded.
     bool record_gates = false;
   };
   struct Running;
@@ -52,6 +54,8 @@ class StepRunner {
   void finish_encode(Running& step, StepDone& done);
   void finish_decode(Running& step, StepDone& done);
   void read_out(Running& step, const DecodeOutput& output, std::vector<SequenceOutcome>& outcomes);
+  // When all rows of its step were taken.
+  static void advance_beams(BeamDecoder& beams, SequenceOutcome& outcome);
   // `log_sum`: log_sum_exp of the unfiltered scores.
   void sample(Sequence& sequence, std::span<float> scores, double log_sum, SequenceOutcome& outcome);
 

@@ -1,6 +1,6 @@
 """Computes golden cases anew and compares them with the committed files.
 
-`python check_golden.py [case ...]` checks the named cases ('sampling' and 'heads' are names too), or all.
+`python check_golden.py [case ...]` checks the named cases ('sampling', 'beams' and 'heads' are names too), or all.
 Model files, ids and flags must be the same; numbers may differ by 1e-6, relative to the largest
 value of their tensor where that is above 1.
 """
@@ -13,6 +13,7 @@ import tempfile
 import torch
 from safetensors.torch import load_file
 
+import golden_beams
 import golden_heads
 import make_golden
 from golden_cases import CASES
@@ -58,6 +59,9 @@ def check(name, root, tolerance):
     if name == "sampling":
         make_golden.make_sampling(root)
         return compare_tensors(committed / "sampling.safetensors", root / "sampling.safetensors", tolerance)
+    if name == "beams":
+        make_golden.make_beams(root)
+        return golden_beams.compare(committed / "beams.json", root / "beams.json", tolerance)
     if name == "heads":
         golden_heads.make(committed / "cases", root)
         problems = compare_tensors(committed / "heads.safetensors", root / "heads.safetensors", tolerance)
@@ -75,7 +79,7 @@ def main():
     parser.add_argument("--tolerance", type=float, default=1e-6)
     arguments = parser.parse_args()
     make_golden.prepare()
-    known = [case["name"] for case in CASES] + ["sampling", "heads"]
+    known = [case["name"] for case in CASES] + ["sampling", "beams", "heads"]
     unknown = set(arguments.cases) - set(known)
     if unknown:
         parser.error(f"unknown case: {', '.join(sorted(unknown))}")

@@ -10,6 +10,7 @@ import torch
 import transformers
 from safetensors.torch import save_file
 
+import golden_beams
 import golden_heads
 import golden_sampling
 from golden_cases import CASES, EOS, PAD, START
@@ -130,20 +131,29 @@ def make_sampling(root):
     write_json(root / "sampling.json", dict(versions=VERSIONS, cases=described))
 
 
+def make_beams(root):
+    root.mkdir(parents=True, exist_ok=True)
+    golden_beams.write(root / "beams.json", VERSIONS, *golden_beams.make(HERE / "cases"))
+
+
 def main():
     parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("cases", nargs="*", help="names of cases, 'sampling' or 'heads' (default: everything)")
+    parser.add_argument("cases", nargs="*", help="names of cases, 'sampling', 'beams' or 'heads' (default: everything)")
     parser.add_argument("--output", type=pathlib.Path, default=HERE)
     arguments = parser.parse_args()
     prepare()
     known = {case["name"]: case for case in CASES}
-    unknown = set(arguments.cases) - set(known) - {"sampling", "heads"}
+    unknown = set(arguments.cases) - set(known) - {"sampling", "beams", "heads"}
     if unknown:
         parser.error(f"unknown case: {', '.join(sorted(unknown))}")
-    for name in arguments.cases or [*known, "sampling", "heads"]:
+    for name in arguments.cases or [*known, "sampling", "beams", "heads"]:
         if name == "sampling":
             make_sampling(arguments.output)
             print("sampling")
+            continue
+        if name == "beams":
+            make_beams(arguments.output)
+            print("beams")
             continue
         if name == "heads":
             golden_heads.make(HERE / "cases", arguments.output)

@@ -45,6 +45,12 @@ Tokens source_of(std::size_t count, std::int32_t seed) {
   return tokens;
 }
 
+Job searching(Tokens source, RoutingMode mode) {
+  Job job = generating(std::move(source), mode);
+  std::get<GenerateJob>(job.work).sampling.beam_search = BeamParams{.beams = 3, .returned = 2};
+  return job;
+}
+
 // All that a client may compare to the last bit.
 struct Answer {
   Tokens tokens;
@@ -169,6 +175,25 @@ TEST_P(TableRouting, AnOraclesTableGivesTheModelsBits) {
       EXPECT_GT(report.by_table, 0U);
     }
   }
+}
+
+// A predictor keeps one state per sequence, and beams part: it is asked about the source only.
+TEST_P(TableRouting, ABeamSearchsDecoderIsTheGates) {
+  const Tokens source = questions().front().first;
+  InProcessCluster plain({.model = directory(), .workers = 2, .dtype = dtype()});
+  const JobResult expected = plain.run(searching(source, RoutingMode::kExact));
+  InProcessCluster cluster({.model = directory(), .dtype = dtype(), .routing = routing(1, "gate")}, oracle());
+  const JobResult found = cluster.run(searching(source, RoutingMode::kPredicted));
+  ASSERT_EQ(found.beams.size(), 2U);
+  for (std::size_t index = 0; index < 2; ++index) {
+    EXPECT_EQ(found.beams[index].score, expected.beams[index].score);
+    EXPECT_EQ(found.beams[index].rows, expected.beams[index].rows);
+    ASSERT_EQ(found.beams[index].tokens.size(), static_cast<std::size_t>(kNewTokens));
+  }
+  EXPECT_EQ(found.routing.decoder_experts, expected.routing.decoder_experts);
+  EXPECT_EQ(found.routing.decoder_experts.front().size(), 1U + 3 * (kNewTokens - 1)) << "one row, then one per beam";
+  EXPECT_EQ(found.routing.late, 0U);
+  EXPECT_EQ(found.routing.by_table, source.size() * static_cast<std::size_t>(model.geometry().encoder_moe_layers));
 }
 
 // As wrong as can be: another expert for everything, chosen by layer, token and rank.

@@ -92,8 +92,8 @@ TEST_F(Completions, ValuesOutOfRangeAreRefusedByName) {
 }
 
 TEST_F(Completions, WhatIsNotServedYetSaysSoByCode) {
-  for (const auto& [field, value] :
-       {std::pair{"suffix", json("x")}, std::pair{"presence_penalty", json(1)}, std::pair{"best_of", json(2)}}) {
+  for (const auto& [field, value] : {std::pair{"suffix", json("x")}, std::pair{"presence_penalty", json(1)},
+                                     std::pair{"logit_bias", json{{"5", 1}}}}) {
     const auto parsed = parse({{"prompt", "a"}, {field, value}});
     ASSERT_FALSE(parsed) << field;
     EXPECT_EQ(parsed.error().code, "unsupported") << field;
@@ -188,6 +188,64 @@ TEST_F(Completions, EachChoiceIsAJobWithASeedOfItsOwn) {
   EXPECT_EQ(std::get<GenerateJob>(jobs[3].work).sampling.seed, 6U);
 }
 
+TEST_F(Completions, BestOfComputesMoreThanItTells) {
+  const auto request = parse({{"prompt", {"a", "b"}}, {"n", 2}, {"best_of", 3}, {"seed", 3}});
+  ASSERT_TRUE(request) << request.error().message;
+  const auto jobs = jobs_of(*request);
+  ASSERT_THAT(jobs, SizeIs(6));
+  EXPECT_THAT(std::get<GenerateJob>(jobs[3].work).input_ids, ElementsAre('b', 1));
+  EXPECT_EQ(std::get<GenerateJob>(jobs[5].work).sampling.seed, 8U);
+  EXPECT_EQ(refused_field({{"prompt", "a"}, {"n", 2}, {"best_of", 1}}), "best_of");
+  EXPECT_EQ(refused_field({{"prompt", "a"}, {"best_of", 2}, {"stream", true}}), "stream");
+  EXPECT_EQ(refused_field({{"prompt", "a"}, {"n", 2}, {"best_of", 2}, {"stream", true}}), "accepted");
+  limits_.prompts_max = 4;
+  EXPECT_EQ(refused_field({{"prompt", {"a", "b"}}, {"best_of", 3}}), "prompt");
+}
+
+TEST_F(Completions, ABeamSearchIsOneJobPerPrompt) {
+  const auto request = parse({{"prompt", {"a", "b"}},
+                              {"n", 2},
+                              {"best_of", 4},
+                              {"use_beam_search", true},
+                              {"length_penalty", 0.5},
+                              {"early_stopping", "never"}});
+  ASSERT_TRUE(request) << request.error().message;
+  const auto jobs = jobs_of(*request);
+  ASSERT_THAT(jobs, SizeIs(2));
+  const SamplingParams& sampling = std::get<GenerateJob>(jobs[1].work).sampling;
+  EXPECT_EQ(sampling.temperature, 0);
+  ASSERT_TRUE(sampling.beam_search);
+  EXPECT_EQ(sampling.beam_search->beams, 4);
+  EXPECT_EQ(sampling.beam_search->returned, 2);
+  EXPECT_EQ(sampling.beam_search->length_penalty, 0.5);
+  EXPECT_EQ(sampling.beam_search->early_stopping, EarlyStopping::kNever);
+  EXPECT_EQ(parse({{"prompt", "a"}, {"n", 3}, {"use_beam_search", true}})->sampling.beam_search->beams, 3);
+  EXPECT_FALSE(parse({{"prompt", "a"}, {"n", 3}})->sampling.beam_search);
+}
+
+TEST_F(Completions, WhatGoesNotWithABeamSearchIsRefusedByName) {
+  const auto refused = [this](const json& more) {
+    json body{{"prompt", "a"}, {"best_of", 2}, {"use_beam_search", true}};
+    body.update(more);
+    return refused_field(body);
+  };
+  EXPECT_EQ(refused(json::object()), "accepted");
+  EXPECT_EQ(refused({{"temperature", 0}, {"top_p", 1}, {"top_k", -1}, {"early_stopping", true}}), "accepted");
+  EXPECT_EQ(refused({{"best_of", 1}}), "best_of");
+  EXPECT_EQ(refused({{"n", 3}}), "best_of");
+  EXPECT_EQ(refused({{"temperature", 0.5}}), "temperature");
+  EXPECT_EQ(refused({{"top_p", 0.5}}), "top_p");
+  EXPECT_EQ(refused({{"top_k", 5}}), "top_k");
+  EXPECT_EQ(refused({{"stop", "x"}}), "stop");
+  EXPECT_EQ(refused({{"stream", true}}), "stream");
+  EXPECT_EQ(refused({{"return_gates", true}}), "return_gates");
+  EXPECT_EQ(refused({{"length_penalty", 11}}), "length_penalty");
+  EXPECT_EQ(refused({{"early_stopping", "soon"}}), "early_stopping");
+  EXPECT_EQ(refused({{"early_stopping", 1}}), "early_stopping");
+  EXPECT_EQ(refused_field({{"prompt", "a"}, {"length_penalty", 1}}), "length_penalty");
+  EXPECT_EQ(refused_field({{"prompt", "a"}, {"early_stopping", true}}), "early_stopping");
+}
+
 JobResult result_of(const std::string& text, FinishReason reason) {
   JobResult result;
   for (const char c : text) {
@@ -232,6 +290,45 @@ TEST_F(Completions, LogprobsNameTokensAndOffsets) {
                   {"token_logprobs", {-0.25, -0.25}},
                   {"top_logprobs", {{{"h", -0.25}, {"z", -3.0}}, {{"i", -0.25}, {"z", -3.0}}}},
                   {"text_offset", {0, 1}}}));
+}
+
+TEST_F(Completions, BestOfTellsTheMostLikelyPerToken) {
+  const auto request = *parse({{"prompt", {"a", "b"}}, {"n", 2}, {"best_of", 3}});
+  const auto likely = [](const std::string& text, float logprob) {
+    JobResult result = result_of(text, FinishReason::kLength);
+    for (GeneratedToken& token : result.tokens) token.logprob = logprob;
+    return result;
+  };
+  const json reply = completions_response(
+      {"", 1}, request, model_,
+      {likely("long", -1), likely("s", -2), likely("mid", -0.5F), likely("x", -3), likely("y", -3), likely("z", -1)});
+  std::vector<std::string> texts;
+  for (const json& choice : reply["choices"]) texts.push_back(choice["text"]);
+  EXPECT_THAT(texts, ElementsAre("mid", "long", "z", "x"));
+  EXPECT_EQ(reply["choices"][3]["index"], 3);
+  EXPECT_EQ(reply["usage"]["completion_tokens"], 11) << "all that were generated";
+}
+
+TEST_F(Completions, BeamsAreChoicesWithScoresAndTheirOwnRoutes) {
+  const auto request = *parse({{"prompt", "a"},
+                               {"n", 2},
+                               {"best_of", 3},
+                               {"use_beam_search", true},
+                               {"return_routing", true},
+                               {"return_token_ids", true}});
+  JobResult result;
+  result.beams = {{result_of("hi", FinishReason::kStop).tokens, {0, 2}, FinishReason::kStop, -0.5F},
+                  {result_of("ho", FinishReason::kStop).tokens, {0, 1}, FinishReason::kLength, -0.75F}};
+  result.routing.decoder_experts = {{7, 8, 9, 10}};
+  const json reply = completions_response({"", 1}, request, model_, {result});
+  ASSERT_EQ(reply["choices"].size(), 2U);
+  EXPECT_EQ(reply["choices"][0]["text"], "hi");
+  EXPECT_EQ(reply["choices"][0]["score"], -0.5);
+  EXPECT_EQ(reply["choices"][0]["routing"]["experts"]["decoder"], json({{7, 9}}));
+  EXPECT_EQ(reply["choices"][1]["finish_reason"], "length");
+  EXPECT_EQ(reply["choices"][1]["routing"]["experts"]["decoder"], json({{7, 8}}));
+  EXPECT_EQ(reply["choices"][1]["prompt_token_ids"], json({'a', 1}));
+  EXPECT_EQ(reply["usage"]["completion_tokens"], 4);
 }
 
 TEST_F(Completions, SentinelsStayInTheText) {

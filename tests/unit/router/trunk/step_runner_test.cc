@@ -45,6 +45,15 @@ class StepRunnerTest : public ::testing::TestWithParam<DType> {
     return sequence;
   }
 
+  NewSequence searching(std::uint64_t id, std::size_t source, std::int32_t new_tokens, std::int32_t width) const {
+    NewSequence sequence{.id = SequenceId{id}, .source = tokens(source, static_cast<std::int32_t>(id))};
+    sequence.sampling.max_new_tokens = new_tokens;
+    sequence.sampling.min_new_tokens = new_tokens / 2;
+    sequence.sampling.logprobs = 2;
+    sequence.sampling.beam_search = BeamParams{.beams = width, .returned = width};
+    return sequence;
+  }
+
   NewSequence scoring(std::uint64_t id, std::size_t source, std::size_t target) const {
     return {.id = SequenceId{id},
             .source = tokens(source, static_cast<std::int32_t>(id)),
@@ -64,6 +73,7 @@ class StepRunnerTest : public ::testing::TestWithParam<DType> {
       ASSERT_FALSE(outcome.error);
       if (!outcome.finished) running.push_back(outcome.id);
       if (outcome.token) generated[outcome.id.value].push_back(*outcome.token);
+      if (!outcome.beams.empty()) beams[outcome.id.value] = outcome.beams;
       if (!outcome.target_logprobs.empty()) scores[outcome.id.value] = outcome.target_logprobs;
     }
   }
@@ -81,6 +91,7 @@ class StepRunnerTest : public ::testing::TestWithParam<DType> {
   std::vector<SequenceId> running;
   std::map<std::uint64_t, std::vector<GeneratedToken>> generated;
   std::map<std::uint64_t, std::vector<float>> scores;
+  std::map<std::uint64_t, std::vector<BeamResult>> beams;
 };
 
 INSTANTIATE_TEST_SUITE_P(DTypes, StepRunnerTest, ::testing::Values(DType::kFloat32, DType::kBFloat16),
@@ -108,6 +119,66 @@ TEST_P(StepRunnerTest, ASequenceHasTheSameBitsAloneAndAmongOthersThatJoinAndLeav
   }
   EXPECT_EQ(scores.at(2), scored_alone);
   EXPECT_EQ(runner.sequences(), 0U);
+}
+
+void expect_equal(const std::vector<BeamResult>& found, const std::vector<BeamResult>& expected) {
+  ASSERT_EQ(found.size(), expected.size());
+  for (std::size_t index = 0; index < found.size(); ++index) {
+    EXPECT_EQ(found[index].score, expected[index].score);  // To the last bit, as all of this.
+    EXPECT_EQ(found[index].rows, expected[index].rows);
+    ASSERT_EQ(found[index].tokens.size(), expected[index].tokens.size());
+    for (std::size_t at = 0; at < found[index].tokens.size(); ++at) {
+      const GeneratedToken& token = found[index].tokens[at];
+      EXPECT_EQ(token.token, expected[index].tokens[at].token);
+      EXPECT_EQ(token.logprob, expected[index].tokens[at].logprob);
+      ASSERT_EQ(token.top.size(), 2U);
+      EXPECT_EQ(token.top[1].logprob, expected[index].tokens[at].top[1].logprob);
+    }
+  }
+}
+
+TEST_P(StepRunnerTest, ABeamSearchHasTheSameBitsAloneAndAmongOthers) {
+  step({searching(1, 17, 12, 4)});
+  finish();
+  step({searching(2, 9, 6, 20)});
+  finish();
+  const auto alone = beams;
+  ASSERT_EQ(alone.at(1).size(), 4U);
+  beams.clear();
+  step({generating(3, 40, 12), searching(2, 9, 6, 20), generating(4, 1, 3)});
+  step({searching(1, 17, 12, 4)});
+  step({scoring(6, 5, 12), generating(5, 9, 2)});
+  finish();
+  expect_equal(beams.at(1), alone.at(1));
+  expect_equal(beams.at(2), alone.at(2));
+  EXPECT_EQ(runner.sequences(), 0U);
+}
+
+// A beam's self-attention cache is that of its own tokens, whichever beams it came from: scoring them anew says so.
+TEST_P(StepRunnerTest, ABeamsTokensAreAsLikelyAsWhenTheyAreScored) {
+  // Without a capacity, which counts along a target that is scored, and never drops one row of a step.
+  const TrunkWeights roomy = TrunkWeights::load(model, {GetParam(), 0}).value();
+  StepRunner apart(roomy, *backend, experts);
+  const auto run = [&](NewSequence sequence) {
+    const SequenceId id = sequence.id;
+    TrunkStep next{.id = StepId{++steps}, .encode = {std::move(sequence)}};
+    while (true) {
+      apart.start(std::move(next));
+      experts.run_all();
+      SequenceOutcome outcome = std::move(apart.take_done()->outcomes.front());
+      if (outcome.finished) return outcome;
+      next = TrunkStep{.id = StepId{++steps}, .decode = {id}};
+    }
+  };
+  for (const BeamResult& beam : run(searching(1, 17, 10, 6)).beams) {
+    NewSequence target{.id = SequenceId{2}, .source = tokens(17, 1)};
+    for (const GeneratedToken& token : beam.tokens) target.target.push_back(token.token);
+    const auto scored = run(target).target_logprobs;
+    ASSERT_EQ(scored.size(), beam.tokens.size());
+    for (std::size_t at = 0; at < scored.size(); ++at) {
+      EXPECT_NEAR(scored[at], beam.tokens[at].logprob, GetParam() == DType::kFloat32 ? 1e-4 : 0.05);
+    }
+  }
 }
 
 TEST_P(StepRunnerTest, DecodesOthersBetweenTheLayersOfALongSource) {
