@@ -118,11 +118,12 @@ class Deployment {
 
   void look_at_predictors(const ProcessFile& router) {
     const auto predictors = of(FileRole::kPredictor);
-    for (const std::string& endpoint : values_of(router, "predictor-endpoint")) {
+    for (const std::string& listed : values_of(router, "predictor-endpoint")) {
+      const std::string endpoint = listed.substr(listed.find('=') + 1);  // After the name, if there is one.
       const auto there = [&](const ProcessFile* file) { return reaches(endpoint, value_of(*file, "listen")); };
       if (!is_endpoint(endpoint)) {
-        problems_.push_back(at(router, "predictor-endpoint") + "'" + endpoint +
-                            "' is neither ipc:///PATH nor tcp://HOST:PORT");
+        problems_.push_back(at(router, "predictor-endpoint") + "'" + listed +
+                            "' is neither ipc:///PATH nor tcp://HOST:PORT, after NAME= or alone");
       } else if (!predictors.empty() && std::ranges::none_of(predictors, there)) {
         problems_.push_back(at(router, "predictor-endpoint") + "no predictor's file listens at " + endpoint);
       }

@@ -21,6 +21,7 @@ constexpr std::array kVerbs{
     Verb{"make-model", make_model, "write a model of random weights"},
     Verb{"train", train, "learn a hash function from recorded routes"},
     Verb{"check", check, "look a model directory over"},
+    Verb{"keys", keys, "make keys for links between hosts"},
     Verb{"status", status, "show a running cluster"},
     Verb{"version", version, "show version, kernels and devices"},
 };

@@ -23,6 +23,7 @@ int train(const Arguments& arguments);
 int check(const Arguments& arguments);
 // `sida check DIR...`, part of check().
 int check_deployments(const Arguments& directories);
+int keys(const Arguments& arguments);
 int status(const Arguments& arguments);
 int version(const Arguments& arguments);
 

@@ -49,7 +49,7 @@ Result<std::optional<store::StoreFile>> open_store(const model::ModelDirectory& 
 Result<std::vector<std::unique_ptr<transport::TensorServer>>> serve_tensors(const WorkerConfig& config,
                                                                             transport::Transport& transport) {
   std::vector<std::unique_ptr<transport::TensorServer>> servers;
-  std::vector<std::string> endpoints{data_endpoint(config.listen)};
+  std::vector<std::string> endpoints{data_endpoint(config.listen, config.data_port)};
   const std::string shared_memory = shared_memory_endpoint(config.listen);
   if (config.tensor_channel != "zeromq" && !shared_memory.empty()) endpoints.push_back(shared_memory);
   for (const std::string& endpoint : endpoints) {
@@ -82,7 +82,8 @@ proto::Welcome make_welcome(const WorkerConfig& config, const model::ModelDirect
 }  // namespace
 
 Result<std::unique_ptr<ExpertWorker>> ExpertWorker::start(const WorkerConfig& config, model::ModelDirectory model,
-                                                          transport::Transport& transport) {
+                                                          transport::Transport& transport,
+                                                          std::shared_ptr<const transport::Keyring> keyring) {
   const model::ModelConfig& geometry = model.config();
   const std::int32_t layers = model.geometry().moe_layers();
   if (layers == 0) return fail(ErrorCode::kInvalidModel, model.path().string() + ": the model has no experts");
@@ -133,7 +134,7 @@ Result<std::unique_ptr<ExpertWorker>> ExpertWorker::start(const WorkerConfig& co
   worker->link_ = std::make_unique<LinkAgent>(
       std::move(core),
       LinkAgent::Parts{*std::move(control), TensorServers(*std::move(tensors)), *worker->compute_, *worker->store_,
-                       worker->events_, AliveFile(config.alive_file)},
+                       worker->events_, std::move(keyring), AliveFile(config.alive_file)},
       config.drain_grace);
   return worker;
 }

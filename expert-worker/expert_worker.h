@@ -18,9 +18,11 @@ namespace sida::worker {
 
 class ExpertWorker {
  public:
-  // Measures speed, binds both servers and starts the threads. `model` is shared with nobody who writes.
+  // Measures speed, binds both servers and starts the threads. `model` is shared with nobody who writes. `keyring`: the
+  // transport's, if it has one.
   static Result<std::unique_ptr<ExpertWorker>> start(const WorkerConfig& config, model::ModelDirectory model,
-                                                     transport::Transport& transport);
+                                                     transport::Transport& transport,
+                                                     std::shared_ptr<const transport::Keyring> keyring = nullptr);
 
   // Serves on the calling thread until stop() and the end of what is in flight.
   void run() { link_->run(); }

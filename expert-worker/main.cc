@@ -9,6 +9,7 @@
 #include "common/config/configure.h"
 #include "common/logging/logging.h"
 #include "common/model/model_directory.h"
+#include "common/transport/keys/keyring.h"
 #include "common/transport/transport.h"
 #include "expert-worker/expert_worker.h"
 
@@ -26,8 +27,10 @@ sida::Result<void> serve(const sida::worker::WorkerConfig& config) {
   if (!model) return tl::unexpected(std::move(model).error());
   for (const std::string& warning : model->warnings()) spdlog::warn("model warning=\"{}\"", warning);
 
-  const auto transport = sida::transport::make_host_transport({});
-  auto worker = sida::worker::ExpertWorker::start(config, *std::move(model), *transport);
+  const auto keyring = sida::transport::Keyring::open({config.links.link_secret_key, config.links.link_allow});
+  if (!keyring) return tl::unexpected(keyring.error());
+  const auto transport = sida::transport::make_host_transport({}, *keyring);
+  auto worker = sida::worker::ExpertWorker::start(config, *std::move(model), *transport, *keyring);
   if (!worker) return tl::unexpected(std::move(worker).error());
 
   running = worker->get();

@@ -13,9 +13,14 @@ namespace sida::worker {
 
 config::Schema describe(WorkerConfig& config) {
   config::Schema schema("sida-expert-worker", "Holds experts of a model and computes them for routers.");
-  schema.text("listen", config.listen, "where routers connect: ipc:///PATH or tcp://127.0.0.1:PORT (* for any)")
+  schema
+      .text("listen", config.listen,
+            "where routers connect: ipc:///PATH, tcp://127.0.0.1:PORT (* for any), or with keys tcp://ADDRESS:PORT")
       .placeholder("ENDPOINT")
       .required();
+  schema.integer("data-port", config.data_port, {0, 65535}, "port for rows, where listen is a TCP endpoint")
+      .zero_means("any that is free");
+  config::describe_links(schema, config.links);
   schema.text("model", config.model, "model directory, as the routers have it").placeholder("DIR").required();
   schema.text("name", config.name, "name in the cluster; must be unique, and stay over a restart");
   schema.size("expert-memory", config.expert_memory_bytes, "memory for experts, everything included")
@@ -74,9 +79,10 @@ std::uint64_t available_memory_bytes() {
   return 0;
 }
 
-std::string data_endpoint(const std::string& control_endpoint) {
+std::string data_endpoint(const std::string& control_endpoint, std::int64_t data_port) {
   if (control_endpoint.starts_with("tcp://")) {
-    return control_endpoint.substr(0, control_endpoint.rfind(':')) + ":*";
+    return control_endpoint.substr(0, control_endpoint.rfind(':') + 1) +
+           (data_port == 0 ? "*" : std::to_string(data_port));
   }
   return control_endpoint + "-data";
 }

@@ -6,6 +6,7 @@
 #include <string>
 
 #include "common/base/result.h"
+#include "common/config/link_options.h"
 #include "common/config/schema.h"
 #include "common/model/model_directory.h"
 #include "expert-worker/residency/slot_memory.h"
@@ -13,7 +14,9 @@
 namespace sida::worker {
 
 struct WorkerConfig {
-  std::string listen;             // Endpoint of the control link; the data endpoint is derived from it.
+  std::string listen;          // Endpoint of the control link; the data endpoint is derived from it.
+  std::int64_t data_port = 0;  // Of the data endpoint, where `listen` is TCP. 0: any that is free.
+  config::LinkOptions links;
   std::string model;              // Directory.
   std::string name = "worker-0";  // Unique in a cluster; placement hashes it.
   std::uint64_t expert_memory_bytes =
@@ -46,8 +49,8 @@ Result<MemoryPlan> plan_memory(std::uint64_t configured_bytes, std::uint64_t ava
 // Memory that the system can still give without swapping, bytes.
 std::uint64_t available_memory_bytes();
 
-// "ipc://a.sock" gives "ipc://a.sock-data", "tcp://host:port" gives "tcp://host:*".
-std::string data_endpoint(const std::string& control_endpoint);
+// "ipc://a.sock" gives "ipc://a.sock-data", "tcp://host:port" gives "tcp://host:DATA_PORT", or "tcp://host:*" for 0.
+std::string data_endpoint(const std::string& control_endpoint, std::int64_t data_port);
 
 // "ipc://a.sock" gives "shm://a.sock-rows"; empty for what is no Unix socket.
 std::string shared_memory_endpoint(const std::string& control_endpoint);

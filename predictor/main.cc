@@ -10,6 +10,7 @@
 #include "common/logging/logging.h"
 #include "common/runtime/shutdown_signal.h"
 #include "common/runtime/wake_event.h"
+#include "common/transport/keys/keyring.h"
 #include "common/transport/transport.h"
 #include "predictor/core/predictor_agent.h"
 #include "predictor/hash/predictor_directory.h"
@@ -25,9 +26,11 @@ Result<void> run(const PredictorConfig& config) {
   auto function = open_hash_function(config.predictor, served_model(*model));
   // One of another model is as invalid here as a damaged one: exit code 3, as of `sida check`.
   if (!function) return fail(ErrorCode::kInvalidModel, function.error().message);
-  const auto transport = transport::make_zeromq_transport({});
+  const auto keyring = transport::Keyring::open({config.links.link_secret_key, config.links.link_allow});
+  if (!keyring) return tl::unexpected(keyring.error());
+  const auto transport = transport::make_zeromq_transport({}, *keyring);
   auto link = transport->serve_control(config.listen);
-  if (!link) return tl::unexpected(link.error());
+  if (!link) return fail_at("listen", link.error());
 
   const PredictorIdentity identity{.incarnation = WorkerId{random_id()},
                                    .name = config.name,
@@ -36,7 +39,7 @@ Result<void> run(const PredictorConfig& config) {
                                    .process_id = static_cast<std::uint32_t>(getpid())};
   spdlog::info("ready endpoint={} model={} kind={}", (*link)->endpoint(), model::to_hex(model->fingerprint()),
                (*function)->info().kind);
-  PredictorAgent agent(identity, std::move(*function), std::move(*link), {}, AliveFile(config.alive_file));
+  PredictorAgent agent(identity, std::move(*function), std::move(*link), {}, *keyring, AliveFile(config.alive_file));
   WakeEvent stop;
   std::thread thread([&] { agent.run(stop.descriptor()); });
   const std::string signal = wait_for_shutdown_signal();

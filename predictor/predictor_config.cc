@@ -7,9 +7,12 @@ namespace sida::predictor {
 
 config::Schema describe(PredictorConfig& c) {
   config::Schema schema("sida-predictor", "Predicts which experts the tokens of a sequence will use.");
-  schema.text("listen", c.listen, "where routers connect: ipc:///path/to/socket or tcp://127.0.0.1:PORT")
+  schema
+      .text("listen", c.listen,
+            "where routers connect: ipc:///PATH, tcp://127.0.0.1:PORT, or with keys tcp://ADDRESS:PORT")
       .placeholder("ENDPOINT")
       .required();
+  config::describe_links(schema, c.links);
   schema.text("model", c.model, "directory of the model that the routers serve").placeholder("DIR").required();
   schema.text("predictor", c.predictor, "directory with predictor.json").placeholder("DIR").required();
   schema.text("name", c.name, "what routers and logs call this process");

@@ -3,12 +3,14 @@
 
 #include <string>
 
+#include "common/config/link_options.h"
 #include "common/config/schema.h"
 
 namespace sida::predictor {
 
 struct PredictorConfig {
-  std::string listen;     // Endpoint of the control link.
+  std::string listen;  // Endpoint of the control link.
+  config::LinkOptions links;
   std::string model;      // Directory.
   std::string predictor;  // Directory.
   std::string name = "predictor-0";

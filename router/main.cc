@@ -15,6 +15,7 @@
 #include "common/runtime/shutdown_signal.h"
 #include "common/runtime/wake_event.h"
 #include "common/tokenizer/tokenizer.h"
+#include "common/transport/keys/keyring.h"
 #include "common/transport/transport.h"
 #include "router/http/http_server.h"
 #include "router/router_config.h"
@@ -43,7 +44,9 @@ Result<void> serve(const RouterConfig& config) {
   auto tokenizer = tokenizer::load_tokenizer(config.model);
   if (!tokenizer && tokenizer.error().code != ErrorCode::kNotFound) return tl::unexpected(tokenizer.error());
 
-  const auto transport = transport::make_host_transport({});
+  const auto keyring = transport::Keyring::open({config.links.link_secret_key, config.links.link_allow});
+  if (!keyring) return tl::unexpected(keyring.error());
+  const auto transport = transport::make_host_transport({}, *keyring);
   auto router = RouterProcess::start(config, *model, *transport);
   if (!router) return tl::unexpected(std::move(router).error());
   auto server = HttpServer::listen(

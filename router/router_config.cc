@@ -4,6 +4,23 @@
 #include "common/logging/logging.h"
 
 namespace sida::router {
+namespace {
+
+// A name may stand for any host.
+void check_names(const RouterConfig& config, std::vector<std::string>& problems) {
+  if (config.links.encrypted()) return;
+  std::vector<std::string> all = config.workers;
+  all.insert(all.end(), config.predictor_endpoints.begin(), config.predictor_endpoints.end());
+  for (const std::string& text : all) {
+    const auto peer = parse_predictor(text, "predictor");
+    if (!peer || host_name_of(peer->endpoint).empty()) continue;
+    problems.push_back("'" + text +
+                       "' names a host, and links between hosts must be encrypted; make keys with 'sida keys', " +
+                       "and give --link-secret-key FILE and --link-allow PATH");
+  }
+}
+
+}  // namespace
 
 config::Schema describe(RouterConfig& c) {
   config::Schema schema("sida-router",
@@ -14,8 +31,13 @@ config::Schema describe(RouterConfig& c) {
   schema.texts("worker", c.workers, "an expert-worker's control endpoint; repeat for each")
       .placeholder("NAME=ENDPOINT")
       .required();
-  schema.texts("predictor-endpoint", c.predictor_endpoints, "a predictor's control endpoint; none: no prediction")
-      .placeholder("ENDPOINT");
+  schema
+      .texts("predictor-endpoint", c.predictor_endpoints,
+             "a predictor's control endpoint, named predictor-0 and so on unless told otherwise; none: no prediction")
+      .placeholder("[NAME=]ENDPOINT");
+  config::describe_links(schema, c.links);
+  schema.duration("resolve-every", c.resolve_every,
+                  "host names among the endpoints stand for as many peers as they have addresses, asked for so often");
   describe_routing(schema, c.routing);
   schema.choice("tensor-channel", c.tensor_channel, {"auto", "zeromq"},
                 "how rows go to workers; auto: through shared memory to those on this host that offer it");
@@ -43,6 +65,11 @@ config::Schema describe(RouterConfig& c) {
     for (const std::string& worker : c.workers) {
       if (auto parsed = parse_worker(worker); !parsed) problems.push_back(parsed.error().message);
     }
+    for (const std::string& predictor : c.predictor_endpoints) {
+      if (auto parsed = parse_predictor(predictor, "predictor"); !parsed) problems.push_back(parsed.error().message);
+    }
+    if (c.resolve_every < std::chrono::milliseconds(10)) problems.emplace_back("--resolve-every must be 10ms at least");
+    check_names(c, problems);
     if (auto capacity = expert_capacity(c.expert_capacity, 1); !capacity) problems.push_back(capacity.error().message);
   });
   schema.example("sida-router --model models/demo --worker worker-0=ipc:///tmp/sida/worker-0.sock");
@@ -54,7 +81,13 @@ Result<NamedEndpoint> parse_worker(const std::string& text) {
   if (equals == std::string::npos || equals == 0 || equals + 1 == text.size()) {
     return fail(ErrorCode::kInvalidArgument, "worker '" + text + "' is not NAME=ENDPOINT");
   }
-  return NamedEndpoint{text.substr(0, equals), text.substr(equals + 1)};
+  return NamedEndpoint{text.substr(0, equals), text.substr(equals + 1), ""};
+}
+
+Result<NamedEndpoint> parse_predictor(const std::string& text, const std::string& name) {
+  const auto scheme = text.find("://");
+  if (text.find('=') < scheme) return parse_worker(text);
+  return NamedEndpoint{name, text, ""};
 }
 
 Result<std::int64_t> expert_capacity(const std::string& option, std::int64_t of_model) {
@@ -71,8 +104,9 @@ Result<std::int64_t> expert_capacity(const std::string& option, std::int64_t of_
 RouterOptions router_options(const RouterConfig& config) {
   RouterOptions options;
   for (const std::string& worker : config.workers) options.workers.push_back(*parse_worker(worker));
-  for (const std::string& endpoint : config.predictor_endpoints) {
-    options.predictors.push_back({"predictor-" + std::to_string(options.predictors.size()), endpoint});
+  for (const std::string& predictor : config.predictor_endpoints) {
+    const std::string name = "predictor-" + std::to_string(options.predictors.size());
+    options.predictors.push_back(*parse_predictor(predictor, name));
   }
   options.limits.waiting_max = static_cast<std::size_t>(config.waiting_max);
   options.limits.running_max = static_cast<std::size_t>(config.running_max);
@@ -80,6 +114,7 @@ RouterOptions router_options(const RouterConfig& config) {
   options.limits.overtake_max = config.overtake_max;
   if (config.sources_max > 0) options.limits.sources_max = static_cast<std::size_t>(config.sources_max);
   options.limits.cache_tokens_max = config.cache_tokens_max;
+  options.resolve_every = config.resolve_every;
   options.routing = routing_options(config.routing);
   return options;
 }

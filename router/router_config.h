@@ -6,6 +6,7 @@
 #include <vector>
 
 #include "common/base/result.h"
+#include "common/config/link_options.h"
 #include "common/config/schema.h"
 #include "router/core/links.h"
 #include "router/core/router_agent.h"
@@ -19,6 +20,8 @@ struct RouterConfig {
   HttpOptions http;
   std::vector<std::string> workers;              // NAME=ENDPOINT
   std::vector<std::string> predictor_endpoints;  // Empty: no predictor.
+  config::LinkOptions links;
+  std::chrono::milliseconds resolve_every{5000};  // Host names among those endpoints.
   RoutingConfig routing;
   std::string tensor_channel = "auto";    // auto: shared memory where a worker offers it; zeromq.
   std::string dtype = "auto";             // auto: the checkpoint's; fp16 computes in fp32.
@@ -40,6 +43,8 @@ config::Schema describe(RouterConfig& config);
 
 // "worker-0=ipc:///run/sida/worker-0.sock". kInvalidArgument names what is wrong.
 Result<NamedEndpoint> parse_worker(const std::string& text);
+// The same, or an endpoint alone, which is called `name` then.
+Result<NamedEndpoint> parse_predictor(const std::string& text, const std::string& name);
 
 // What --expert-capacity means. 0: unlimited.
 Result<std::int64_t> expert_capacity(const std::string& option, std::int64_t of_model);

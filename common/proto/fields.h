@@ -193,6 +193,13 @@ void fields(A& a, Of<A, Estimate>& m) {
 }
 
 template <typename A>
+void fields(A& a, Of<A, LinkFaults>& m) {
+  a.number("malformed_messages", m.malformed_messages);
+  a.number("unknown_keys", m.unknown_keys);
+  a.number("handshakes", m.handshakes);
+}
+
+template <typename A>
 void fields(A& a, Of<A, Residency>& m) {
   a.list("resident", m.resident, kMaxResident, as_object);
   a.number("memory_bytes", m.memory_bytes);
@@ -206,6 +213,7 @@ void fields(A& a, Of<A, Residency>& m) {
   a.number("prefetches_cancelled", m.prefetches_cancelled);
   a.number("reads", m.reads);
   a.flag("prefetching", m.prefetching);
+  a.object("faults", m.faults);
 }
 
 template <typename A>
@@ -269,6 +277,7 @@ void fields(A& a, Of<A, PredictorReport>& m) {
   a.number("uptime_micros", m.uptime_micros);
   a.number("expired", m.expired);
   a.number("dropped", m.dropped);
+  a.object("faults", m.faults);
 }
 
 // What must hold between fields: an explanation, or nullptr when all is well.

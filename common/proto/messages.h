@@ -115,10 +115,11 @@ struct Welcome {
   std::string name;  // As configured: "worker-0". Unique in a cluster; placement hashes it.
   std::string software_version;
   Fingerprint model{};
-  Fingerprint predictor{};              // Of the hash function; zero from a worker.
-  std::uint64_t numerics_id = 0;        // compute::Capabilities::numerics_id; zero from a predictor.
-  Capacity capacity;                    // Zero from a predictor.
-  std::vector<LayerId> covered_layers;  // Layers whose experts its store holds; empty: all of them.
+  Fingerprint predictor{};        // Of the hash function; zero from a worker.
+  std::uint64_t numerics_id = 0;  // compute::Capabilities::numerics_id; zero from a predictor.
+  Capacity capacity;              // Zero from a predictor.
+  // Layers whose experts its store holds; of a predictor: that it names experts of. Empty: all of them.
+  std::vector<LayerId> covered_layers;
   ChannelKind channel = ChannelKind::kZeroMq;
   std::string data_endpoint;           // Where the tensor channel connects.
   std::string shared_memory_endpoint;  // The same through shared memory, for routers on its host; empty: not offered.
@@ -208,6 +209,14 @@ struct Estimate {
   bool operator==(const Estimate&) const = default;
 };
 
+// What a server refused since it started.
+struct LinkFaults {
+  std::uint64_t malformed_messages = 0;
+  std::uint64_t unknown_keys = 0;  // Connections and messages of peers whose key is not allowed.
+  std::uint64_t handshakes = 0;    // Connections that never got so far: not encrypted, or for another key.
+  bool operator==(const LinkFaults&) const = default;
+};
+
 // What is in fast memory now, whole; sent on change, at most a few times a second.
 struct Residency {
   std::vector<ExpertKey> resident;
@@ -222,6 +231,7 @@ struct Residency {
   std::uint64_t prefetches_cancelled = 0;  // not read to the end.
   std::uint64_t reads = 0;                 // Experts read, for whatever reason.
   bool prefetching = true;                 // False: it does not pay, or is switched off.
+  LinkFaults faults;
   bool operator==(const Residency&) const = default;
 };
 
@@ -292,6 +302,7 @@ struct PredictorReport {
   std::uint64_t uptime_micros = 0;
   std::uint64_t expired = 0;  // Sequences given up: idle for too long, or to make room.
   std::uint64_t dropped = 0;  // Sources and decoder tokens not answered, because too many waited.
+  LinkFaults faults;
   bool operator==(const PredictorReport&) const = default;
 };
 

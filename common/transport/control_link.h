@@ -30,6 +30,8 @@ class ControlClient {
   virtual Result<void> send(Frame message) = 0;
   virtual std::optional<Frame> receive() = 0;
   [[nodiscard]] virtual int wake_descriptor() const = 0;
+  // As TensorClient's.
+  [[nodiscard]] virtual std::uint64_t interruptions() const = 0;
 };
 
 class ControlServer {

@@ -4,6 +4,7 @@
 // its descriptor becomes readable now and then, and receive() looks.
 #pragma once
 
+#include <cstdint>
 #include <memory>
 #include <optional>
 #include <string>
@@ -28,6 +29,9 @@ class TensorClient {
   virtual Result<void> send(TensorMessage message) = 0;
   virtual std::optional<TensorMessage> receive() = 0;
   [[nodiscard]] virtual int wake_descriptor() const = 0;
+  // Counts the times that receive() found the connection broken and made anew: what was under way is lost then. Zero
+  // for ever where that is told otherwise.
+  [[nodiscard]] virtual std::uint64_t interruptions() const = 0;
 };
 
 class TensorServer {

@@ -61,6 +61,10 @@ void LinkAgent::run() {
     drain_tensors(now);
     drain_events(now);
     for (PeerId peer : std::exchange(gone_, {})) apply(core_.tensor_peer_gone(peer, now));
+    if (parts_.keyring) {
+      const transport::LinkRefusals refused = parts_.keyring->refusals();
+      core_.links_refused(refused.unknown_keys, refused.handshakes);
+    }
     apply(core_.tick(parts_.compute.progress(), now));
     parts_.alive.beat(parts_.compute.progress(), core_.computing(), now);
     tell_prefetching();

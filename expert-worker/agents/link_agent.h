@@ -10,6 +10,7 @@
 #include "common/runtime/alive_file.h"
 #include "common/runtime/wake_event.h"
 #include "common/transport/control_link.h"
+#include "common/transport/keys/keyring.h"
 #include "expert-worker/agents/compute_agent.h"
 #include "expert-worker/agents/store_agent.h"
 #include "expert-worker/agents/tensor_servers.h"
@@ -25,6 +26,7 @@ class LinkAgent {
     ComputeAgent& compute;  // These outlive the agent.
     StoreAgent& store;
     WorkerEvents& events;
+    std::shared_ptr<const transport::Keyring> keyring;  // nullptr where no link leaves this host.
     AliveFile alive;
   };
   LinkAgent(WorkerCore core, Parts parts, std::chrono::milliseconds drain_grace);

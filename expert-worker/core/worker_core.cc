@@ -2,6 +2,7 @@
 
 #include <algorithm>
 #include <string>
+#include <utility>
 
 namespace sida::worker {
 
@@ -90,6 +91,7 @@ WorkerActions WorkerCore::tensor_message(PeerId peer, const proto::Message& mess
 
 WorkerActions WorkerCore::malformed(PeerId peer, const Error& error, bool on_control_link) {
   ++counters_.malformed_messages;
+  residency_changed_ = true;
   WorkerActions actions;
   if (error.code == ErrorCode::kMismatch) {
     proto::Refuse refuse{ErrorCode::kMismatch,
@@ -199,7 +201,13 @@ proto::Residency WorkerCore::residency() const {
           .prefetches_wasted = counters_.prefetches_wasted,
           .prefetches_cancelled = counters_.prefetches_cancelled,
           .reads = counters_.loads,
-          .prefetching = admission_.on()};
+          .prefetching = admission_.on(),
+          .faults = {counters_.malformed_messages, faults_.unknown_keys, faults_.handshakes}};
+}
+
+void WorkerCore::links_refused(std::uint64_t unknown_keys, std::uint64_t handshakes) {
+  const proto::LinkFaults faults{0, unknown_keys, handshakes};
+  if (std::exchange(faults_, faults) != faults) residency_changed_ = true;
 }
 
 }  // namespace sida::worker

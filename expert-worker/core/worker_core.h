@@ -51,6 +51,9 @@ class WorkerCore {
   WorkerActions tick(std::uint64_t progress, TimePoint now);
   [[nodiscard]] TimePoint next_tick() const { return next_tick_; }
 
+  // What the links refused since the start; routers are told when it changes.
+  void links_refused(std::uint64_t unknown_keys, std::uint64_t handshakes);
+
   // Takes nothing new for the rest of its life. When a router sends Draining, only until one sends Resume. drained()
   // when everything admitted has ended.
   WorkerActions drain(TimePoint now);
@@ -147,6 +150,7 @@ class WorkerCore {
   TimePoint next_tick_;
   TimePoint next_residency_;
   WorkerCounters counters_;
+  proto::LinkFaults faults_;  // But for malformed messages.
 };
 
 }  // namespace sida::worker

@@ -33,10 +33,12 @@ Duration process_cpu_time() {
 }  // namespace
 
 PredictorAgent::PredictorAgent(PredictorIdentity identity, std::unique_ptr<HashFunction> function,
-                               std::unique_ptr<transport::ControlServer> link, PredictorLimits limits, AliveFile alive)
+                               std::unique_ptr<transport::ControlServer> link, PredictorLimits limits,
+                               std::shared_ptr<const transport::Keyring> keyring, AliveFile alive)
     : core_(std::move(identity), function->info(), limits),
       function_(std::move(function)),
       link_(std::move(link)),
+      keyring_(std::move(keyring)),
       alive_(std::move(alive)) {}
 
 void PredictorAgent::run(int stop_descriptor) {
@@ -156,7 +158,13 @@ void PredictorAgent::report(TimePoint now) {
   next_report_ = now + kReportInterval;
   times_.cpu = process_cpu_time();
   times_.up = now - began_;
-  carry_out(core_.report(times_));
+  proto::LinkFaults faults{.malformed_messages = malformed_messages_};
+  if (keyring_) {
+    const transport::LinkRefusals refused = keyring_->refusals();
+    faults.unknown_keys = refused.unknown_keys;
+    faults.handshakes = refused.handshakes;
+  }
+  carry_out(core_.report(times_, faults));
 }
 
 void PredictorAgent::log_report(TimePoint now) {

@@ -9,6 +9,7 @@
 #include "common/runtime/alive_file.h"
 #include "common/runtime/clock.h"
 #include "common/transport/control_link.h"
+#include "common/transport/keys/keyring.h"
 #include "predictor/core/predictor_core.h"
 #include "predictor/hash/hash_function.h"
 
@@ -16,8 +17,10 @@ namespace sida::predictor {
 
 class PredictorAgent {
  public:
+  // `keyring`: the link's, if it has one.
   PredictorAgent(PredictorIdentity identity, std::unique_ptr<HashFunction> function,
-                 std::unique_ptr<transport::ControlServer> link, PredictorLimits limits, AliveFile alive = {});
+                 std::unique_ptr<transport::ControlServer> link, PredictorLimits limits,
+                 std::shared_ptr<const transport::Keyring> keyring = nullptr, AliveFile alive = {});
 
   // Serves until `stop_descriptor` is readable; then tells its routers that it leaves.
   void run(int stop_descriptor);
@@ -43,6 +46,7 @@ class PredictorAgent {
   PredictorCore core_;
   std::unique_ptr<HashFunction> function_;
   std::unique_ptr<transport::ControlServer> link_;
+  std::shared_ptr<const transport::Keyring> keyring_;
   AliveFile alive_;
   std::map<SequenceKey, std::unique_ptr<SequenceState>> states_;  // Of the core's sequences that were worked on.
   std::uint64_t malformed_messages_ = 0;

@@ -94,6 +94,9 @@ proto::Message PredictorCore::welcome() const {
   welcome.model = identity_.model;
   welcome.predictor = function_.predictor;
   welcome.kernel = function_.kind;
+  if (!function_.names_decoder) {
+    for (std::int32_t layer = 0; layer < function_.encoder_layers; ++layer) welcome.covered_layers.emplace_back(layer);
+  }
   welcome.process_id = identity_.process_id;
   return welcome;
 }
@@ -246,7 +249,7 @@ PredictorActions PredictorCore::tick(TimePoint now) {
   return actions;
 }
 
-PredictorActions PredictorCore::report(const PredictorTimes& times) const {
+PredictorActions PredictorCore::report(const PredictorTimes& times, const proto::LinkFaults& faults) const {
   const proto::PredictorReport report{.sequences = sequences_.size(),
                                       .state_bytes = sequences_.state_bytes(),
                                       .sources = counters_.sources,
@@ -259,7 +262,8 @@ PredictorActions PredictorCore::report(const PredictorTimes& times) const {
                                       .cpu_micros = micros(times.cpu),
                                       .uptime_micros = micros(times.up),
                                       .expired = counters_.expired,
-                                      .dropped = counters_.dropped_overload};
+                                      .dropped = counters_.dropped_overload,
+                                      .faults = faults};
   PredictorActions actions;
   for (const auto& [peer, router] : routers_) actions.emplace_back(Send{peer, report});
   return actions;

@@ -24,7 +24,9 @@ struct PredictorLimits {
   std::size_t sequences_max = 65536;                // The one untouched for longest makes room.
   std::size_t state_bytes_max = 1U << 30U;          // As above: those untouched for longest make room.
   std::chrono::seconds sequence_idle_max{15 * 60};  // Then its state is dropped.
-  std::size_t waiting_tokens_max = 1U << 20U;       // Predicts and Advances beyond are not answered.
+  // Predicts and Advances beyond are not answered. A decoder whose Advance was lost goes on without having read that
+  // token: what it says of later ones is a little worse, and better than nothing.
+  std::size_t waiting_tokens_max = 1U << 20U;
   // Source tokens of a batch, and decoder tokens. A longer source is a batch of its own. Sources do not compute faster
   // together (docs/benchmarks.md), and the decoders' tokens, which are wanted at once, wait for a batch of them.
   std::size_t batch_tokens_max = 128;
@@ -111,7 +113,7 @@ class PredictorCore {
   // Heartbeats, and what has expired.
   PredictorActions tick(TimePoint now);
   // What routers are told of the process.
-  [[nodiscard]] PredictorActions report(const PredictorTimes& times) const;
+  [[nodiscard]] PredictorActions report(const PredictorTimes& times, const proto::LinkFaults& faults = {}) const;
   [[nodiscard]] TimePoint next_tick() const { return next_tick_; }
 
   // The link found the router gone.

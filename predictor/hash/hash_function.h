@@ -18,7 +18,8 @@ struct HashFunctionInfo {
   proto::Fingerprint predictor{};  // Of the function's own weights.
   std::int32_t encoder_layers = 0;
   std::int32_t decoder_layers = 0;
-  std::uint8_t k_max = 1;  // Experts per token that it can name.
+  bool names_decoder = true;  // False: of the decoder's layers it says nothing.
+  std::uint8_t k_max = 1;     // Experts per token that it can name.
   // What a sequence's state takes at most: so much, and so much for each token of its source.
   std::size_t state_bytes = 0;
   std::size_t state_bytes_per_source_token = 0;

@@ -77,6 +77,7 @@ Result<std::unique_ptr<LearnedHash>> LearnedHash::open(const std::filesystem::pa
                         .predictor = *fingerprint,
                         .encoder_layers = model.geometry.encoder_moe_layers,
                         .decoder_layers = model.geometry.decoder_moe_layers,
+                        .names_decoder = !published,
                         .k_max = static_cast<std::uint8_t>(k)};
   count_state(shape, compute, info);
   return std::unique_ptr<LearnedHash>(

@@ -22,7 +22,20 @@ proto::Member member_of(const proto::Welcome& welcome, bool draining) {
   return {welcome.worker, welcome.name, welcome.capacity, welcome.numerics_id, welcome.covered_layers, draining};
 }
 
+bool names_decoder(const proto::Welcome& predictor, std::int32_t encoder_layers) {
+  const auto& covered = predictor.covered_layers;
+  return covered.empty() || std::ranges::any_of(covered, [&](LayerId layer) { return layer.value >= encoder_layers; });
+}
+
 }  // namespace
+
+std::string reachable_data_endpoint(const std::string& control_endpoint, const std::string& announced) {
+  constexpr std::string_view kTcp = "tcp://";
+  if (!control_endpoint.starts_with(kTcp) || !announced.starts_with(kTcp)) return announced;
+  const auto host_end = control_endpoint.rfind(':');
+  const auto port = announced.rfind(':');
+  return control_endpoint.substr(0, host_end) + announced.substr(port);
+}
 
 PeerLink::PeerLink(PeerRole role, NamedEndpoint where, const proto::Hello& hello,
                    std::unique_ptr<transport::ControlClient> client)
@@ -49,6 +62,10 @@ bool PeerLink::poll(TimePoint now, std::vector<proto::Message>& inbox) {
     }
     if (core_.received(envelope->message, now)) changed_ = true;
     inbox.push_back(std::move(envelope->message));
+  }
+  if (const std::uint64_t interruptions = client_->interruptions(); interruptions != interruptions_) {
+    interruptions_ = interruptions;
+    core_.link_interrupted();
   }
   for (const proto::Message& message : core_.tick(now)) {
     send(message);
@@ -83,11 +100,47 @@ Result<std::vector<std::unique_ptr<PeerLink>>> connect_peers(transport::Transpor
                                                              const proto::Hello& hello) {
   std::vector<std::unique_ptr<PeerLink>> links;
   for (const NamedEndpoint& peer : peers) {
-    auto client = transport.connect_control(peer.endpoint);
+    auto client = transport.connect_control({peer.endpoint, peer.key()});
     if (!client) return fail_at(peer.name, std::move(client).error());
     links.push_back(std::make_unique<PeerLink>(role, peer, hello, std::move(*client)));
   }
   return links;
+}
+
+bool PeerLink::given_up() const {
+  return !wanted_ && core_.state() != PeerState::kReady && core_.state() != PeerState::kDraining;
+}
+
+namespace {
+
+void change_links(std::vector<std::unique_ptr<PeerLink>>& links, const PeerChange& change,
+                  const PeerConnector& connector) {
+  const auto find = [&links](const NamedEndpoint& peer) {
+    return std::ranges::find_if(links, [&peer](const auto& link) { return link->where().endpoint == peer.endpoint; });
+  };
+  for (const NamedEndpoint& peer : change.gone) {
+    if (const auto known = find(peer); known != links.end()) (*known)->set_wanted(false);
+    spdlog::info("peer gone from its name peer={}", peer.name);
+  }
+  for (const NamedEndpoint& peer : change.come) {
+    if (const auto known = find(peer); known != links.end()) {
+      (*known)->set_wanted(true);
+      continue;
+    }
+    auto made = connect_peers(connector.transport, connector.role, {peer}, connector.hello);
+    if (!made) {
+      spdlog::error("peer not connected error=\"{}\"", made.error().message);
+      continue;
+    }
+    spdlog::info("peer found by its name peer={}", peer.name);
+    links.push_back(std::move(made->front()));
+  }
+}
+
+}  // namespace
+
+void WorkerLinks::change(const PeerChange& change, const PeerConnector& connector) {
+  change_links(links_, change, connector);
 }
 
 bool WorkerLinks::poll(TimePoint now) {
@@ -99,6 +152,7 @@ bool WorkerLinks::poll(TimePoint now) {
     for (const proto::Message& message : inbox) take_message(*link, message);
     roster_changed |= link->take_changed();
   }
+  roster_changed |= std::erase_if(links_, [](const auto& link) { return link->given_up(); }) > 0;
   if (roster_changed) {
     changed_ = true;
     send_roster();
@@ -149,8 +203,9 @@ std::vector<TrunkWorker> WorkerLinks::live() const {
     const PeerState state = link->core().state();
     if (state != PeerState::kReady && state != PeerState::kDraining) continue;
     const proto::Welcome& welcome = *link->core().welcome();
-    workers.push_back(
-        {member_of(welcome, state == PeerState::kDraining), welcome.data_endpoint, welcome.shared_memory_endpoint});
+    workers.push_back({member_of(welcome, state == PeerState::kDraining),
+                       reachable_data_endpoint(link->where().endpoint, welcome.data_endpoint),
+                       welcome.shared_memory_endpoint, link->where().key()});
   }
   return workers;
 }
@@ -240,11 +295,16 @@ std::vector<WorkerStatus> WorkerLinks::status() const {
       status.prefetches_wasted = residency.prefetches_wasted;
       status.prefetches_cancelled = residency.prefetches_cancelled;
       status.prefetching = residency.prefetching;
+      status.faults = residency.faults;
       status.bytes_read = residency.reads * welcome->capacity.expert_bytes;
     }
     all.push_back(std::move(status));
   }
   return all;
+}
+
+void PredictorLinks::change(const PeerChange& change, const PeerConnector& connector) {
+  change_links(links_, change, connector);
 }
 
 bool PredictorLinks::poll(TimePoint now, std::vector<proto::HashTableEntries>& entries) {
@@ -258,6 +318,12 @@ bool PredictorLinks::poll(TimePoint now, std::vector<proto::HashTableEntries>& e
       if (const auto* report = std::get_if<proto::PredictorReport>(&message)) reports_[link.get()] = *report;
     }
   }
+  std::erase_if(links_, [this](const auto& link) {
+    if (!link->given_up()) return false;
+    reports_.erase(link.get());
+    std::erase_if(homes_, [&link](const auto& home) { return home.second == link.get(); });
+    return true;
+  });
   return active;
 }
 
@@ -285,6 +351,7 @@ bool PredictorLinks::predict(SequenceId sequence, const std::vector<std::int32_t
 bool PredictorLinks::advance(SequenceId sequence, std::uint32_t position, std::int32_t token) {
   const auto home = homes_.find(sequence);
   if (home == homes_.end() || !home->second->core().ready()) return false;
+  if (!names_decoder(*home->second->core().welcome(), encoder_layers_)) return false;
   return home->second->send(proto::Advance{sequence, position, token, kPredictedExperts});
 }
 

@@ -21,7 +21,19 @@ namespace sida::router {
 struct NamedEndpoint {
   std::string name;      // "worker-0"; shown until the process tells its own.
   std::string endpoint;  // Of its control link.
+  std::string key_name;  // Whose public keys it answers with, where the link is encrypted; empty: `name`'s.
+
+  [[nodiscard]] const std::string& key() const { return key_name.empty() ? name : key_name; }
 };
+
+struct PeerChange {
+  std::vector<NamedEndpoint> come;
+  std::vector<NamedEndpoint> gone;
+};
+
+// Where rows go: `announced` is the worker's own view of its data endpoint. On a network only its port counts, and the
+// host is the one that the control link goes to: no peer's message says whom to connect to.
+std::string reachable_data_endpoint(const std::string& control_endpoint, const std::string& announced);
 
 // One peer: its link and what is known of it. The router agent's thread only, as all of this file.
 class PeerLink {
@@ -36,17 +48,24 @@ class PeerLink {
 
   [[nodiscard]] PeerCore& core() { return core_; }
   [[nodiscard]] const PeerCore& core() const { return core_; }
+  [[nodiscard]] const NamedEndpoint& where() const { return where_; }
   [[nodiscard]] int wake_descriptor() const { return client_->wake_descriptor(); }
   [[nodiscard]] ProcessStatus status(const std::string& role) const;
   [[nodiscard]] std::uint64_t malformed_messages() const { return malformed_messages_; }
   // True once after each change of state or incarnation.
   bool take_changed();
 
+  // No name stands for its address any more: it is given up once it does not answer.
+  void set_wanted(bool wanted) { wanted_ = wanted; }
+  [[nodiscard]] bool given_up() const;
+
  private:
   NamedEndpoint where_;
   PeerCore core_;
   std::unique_ptr<transport::ControlClient> client_;
+  bool wanted_ = true;
   bool changed_ = false;
+  std::uint64_t interruptions_ = 0;  // Of the client, as far as they were dealt with.
   std::uint64_t malformed_messages_ = 0;
 };
 
@@ -54,6 +73,13 @@ class PeerLink {
 Result<std::vector<std::unique_ptr<PeerLink>>> connect_peers(transport::Transport& transport, PeerRole role,
                                                              const std::vector<NamedEndpoint>& peers,
                                                              const proto::Hello& hello);
+
+// How links are made.
+struct PeerConnector {
+  transport::Transport& transport;
+  PeerRole role;
+  proto::Hello hello;
+};
 
 // All workers: who is live, the roster they are told, residency, prefetch.
 class WorkerLinks {
@@ -64,6 +90,8 @@ class WorkerLinks {
 
   // True when active. Sends the roster around when somebody came or went.
   bool poll(TimePoint now);
+  // Connects to those that come. Those that are gone may still answer, and are left alone until they do not.
+  void change(const PeerChange& change, const PeerConnector& connector);
   // True once after each change of live().
   bool take_changed();
 
@@ -106,12 +134,17 @@ class WorkerLinks {
 // All predictors. A sequence stays with the one that was told of it, since that one keeps its state.
 class PredictorLinks {
  public:
-  explicit PredictorLinks(std::vector<std::unique_ptr<PeerLink>> links) : links_(std::move(links)) {}
+  // `encoder_layers`: MoE layers of the model's encoder, which come before the decoder's.
+  PredictorLinks(std::vector<std::unique_ptr<PeerLink>> links, std::int32_t encoder_layers)
+      : links_(std::move(links)), encoder_layers_(encoder_layers) {}
 
+  // As WorkerLinks'.
+  void change(const PeerChange& change, const PeerConnector& connector);
   // Appends the entries that came in.
   bool poll(TimePoint now, std::vector<proto::HashTableEntries>& entries);
 
-  // Both: true when a predictor was asked, so that entries may come.
+  // Both: true when a predictor was asked, so that entries may come. One that names no experts of the decoder is not
+  // asked about its tokens.
   bool predict(SequenceId sequence, const std::vector<std::int32_t>& tokens);
   bool advance(SequenceId sequence, std::uint32_t position, std::int32_t token);
   void forget(SequenceId sequence);
@@ -122,6 +155,7 @@ class PredictorLinks {
 
  private:
   std::vector<std::unique_ptr<PeerLink>> links_;
+  std::int32_t encoder_layers_;
   std::unordered_map<const PeerLink*, proto::PredictorReport> reports_;  // The newest of each.
   std::unordered_map<SequenceId, PeerLink*> homes_;
   std::size_t next_ = 0;

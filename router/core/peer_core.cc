@@ -39,7 +39,7 @@ std::vector<proto::Message> PeerCore::tick(TimePoint now) {
   const bool live = is_live();
   std::vector<proto::Message> messages;
   const bool silent = !live || now - last_heard_ > kSilenceBeforeHello;
-  if (silent && now >= next_hello_) {
+  if (std::exchange(greet_now_, false) || (silent && now >= next_hello_)) {
     next_hello_ = now + (state_ == PeerState::kRefused ? kRefusedHelloInterval : kHelloInterval);
     messages.emplace_back(hello_);
   }

@@ -35,6 +35,9 @@ class PeerCore {
   // sign of life. Returns true when the state or the incarnation changed.
   bool received(const proto::Message& message, TimePoint now);
 
+  // The connection was made anew: whoever is at its other end now is greeted at the next tick.
+  void link_interrupted() { greet_now_ = true; }
+
   // True once after each change by time alone (a loss), so that the agent can tell the trunk.
   bool take_changed();
 
@@ -62,6 +65,7 @@ class PeerCore {
   std::optional<proto::Welcome> welcome_;
   std::string detail_ = "no answer yet";
   bool changed_ = false;
+  bool greet_now_ = false;
   TimePoint next_tick_{};
   TimePoint next_hello_{};
   TimePoint last_heard_{};

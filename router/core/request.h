@@ -168,6 +168,7 @@ struct WorkerStatus {
   std::uint64_t bytes_read = 0;                            // Of experts, for whatever reason.
   std::uint64_t expert_slots = 0;                          // Experts that fit at once.
   std::uint64_t expert_bytes = 0;                          // Of one.
+  proto::LinkFaults faults;                                // What its sockets refused.
   std::shared_ptr<const std::vector<ExpertKey>> resident;  // In ascending order; nullptr: not told yet.
 };
 

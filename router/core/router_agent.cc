@@ -36,24 +36,14 @@ std::int64_t new_tokens(const Job& job) {
 
 }  // namespace
 
-Result<std::unique_ptr<RouterAgent>> RouterAgent::make(const model::ModelDirectory& model,
-                                                       transport::Transport& transport, const proto::Hello& hello,
-                                                       const RouterOptions& options,
-                                                       std::function<void(TrunkCommand)> to_trunk) {
-  auto workers = connect_peers(transport, PeerRole::kWorker, options.workers, hello);
-  if (!workers) return tl::unexpected(std::move(workers).error());
-  auto predictors = connect_peers(transport, PeerRole::kPredictor, options.predictors, hello);
-  if (!predictors) return tl::unexpected(std::move(predictors).error());
-  return std::unique_ptr<RouterAgent>(new RouterAgent(model, WorkerLinks(std::move(*workers), model.experts_total()),
-                                                      PredictorLinks(std::move(*predictors)), options,
-                                                      std::move(to_trunk)));
-}
-
-RouterAgent::RouterAgent(const model::ModelDirectory& model, WorkerLinks workers, PredictorLinks predictors,
-                         const RouterOptions& options, std::function<void(TrunkCommand)> to_trunk)
+RouterAgent::RouterAgent(const model::ModelDirectory& model, Links links, const RouterOptions& options,
+                         std::function<void(TrunkCommand)> to_trunk)
     : model_(model),
-      workers_(std::move(workers)),
-      predictors_(std::move(predictors)),
+      workers_(std::move(links.workers)),
+      predictors_(std::move(links.predictors)),
+      worker_peers_(std::move(links.worker_peers)),
+      predictor_peers_(std::move(links.predictor_peers)),
+      resolver_(host_names(), options.resolve_every),
       scheduler_(options.limits),
       demand_({.encoder = model.geometry().encoder_moe_layers, .decoder = model.geometry().decoder_moe_layers}),
       tracker_(model.geometry().encoder_moe_layers, model.geometry().moe_layers(),
@@ -81,8 +71,9 @@ void RouterAgent::run() {
     start_steps(now);
     publish(now);
     if (active) continue;
-    std::vector<int> descriptors{jobs_.wake_descriptor(), cancels_.wake_descriptor(), orders_.wake_descriptor(),
-                                 steps_done_.wake_descriptor(), stop_.descriptor()};
+    std::vector<int> descriptors{jobs_.wake_descriptor(),   cancels_.wake_descriptor(),
+                                 orders_.wake_descriptor(), steps_done_.wake_descriptor(),
+                                 stop_.descriptor(),        resolver_.wake_descriptor()};
     for (const auto& link : workers_.links()) descriptors.push_back(link->wake_descriptor());
     for (const auto& link : predictors_.links()) descriptors.push_back(link->wake_descriptor());
     wait_readable(descriptors, std::min(next_publish_, scheduler_.next_deadline(now)));
@@ -133,6 +124,7 @@ void RouterAgent::admit(Job job, TimePoint now) {
 }
 
 bool RouterAgent::poll_links(TimePoint now) {
+  follow_names();
   bool active = workers_.poll(now);
   if (workers_.take_changed()) {
     to_trunk_(TrunkMembers{workers_.live()});

@@ -15,6 +15,8 @@
 #include "common/transport/transport.h"
 #include "router/core/failure_notes.h"
 #include "router/core/links.h"
+#include "router/core/name_resolver.h"
+#include "router/core/peer_directory.h"
 #include "router/core/prediction_tracker.h"
 #include "router/core/request.h"
 #include "router/routing/routing_options.h"
@@ -27,6 +29,7 @@ namespace sida::router {
 struct RouterOptions {
   std::vector<NamedEndpoint> workers;
   std::vector<NamedEndpoint> predictors;
+  std::chrono::milliseconds resolve_every{5000};  // Host names among them.
   SchedulerLimits limits;
   RoutingOptions routing;
   std::size_t mailbox_jobs_max = 1024;  // Jobs between HTTP and this agent; beyond: kOverloaded.
@@ -34,7 +37,8 @@ struct RouterOptions {
 
 class RouterAgent : public Engine {
  public:
-  // `to_trunk` hands a command to the trunk; called on the agent's thread, must not block. `model` outlives the agent.
+  // `to_trunk` hands a command to the trunk; called on the agent's thread, must not block. `model` and `transport`
+  // outlive the agent.
   static Result<std::unique_ptr<RouterAgent>> make(const model::ModelDirectory& model, transport::Transport& transport,
                                                    const proto::Hello& hello, const RouterOptions& options,
                                                    std::function<void(TrunkCommand)> to_trunk);
@@ -74,12 +78,25 @@ class RouterAgent : public Engine {
     [[nodiscard]] std::size_t next_rows() const;
   };
 
-  RouterAgent(const model::ModelDirectory& model, WorkerLinks workers, PredictorLinks predictors,
-              const RouterOptions& options, std::function<void(TrunkCommand)> to_trunk);
+  // The peers of one role: where they are, and how links to them are made.
+  struct Peers {
+    PeerDirectory directory;
+    PeerConnector connector;
+  };
+  struct Links {
+    WorkerLinks workers;
+    PredictorLinks predictors;
+    Peers worker_peers;
+    Peers predictor_peers;
+  };
+  RouterAgent(const model::ModelDirectory& model, Links links, const RouterOptions& options,
+              std::function<void(TrunkCommand)> to_trunk);
 
   Result<void> order(const std::string& worker, bool drain);
   bool take_events(TimePoint now);
   bool poll_links(TimePoint now);
+  void follow_names();
+  [[nodiscard]] std::vector<std::string> host_names() const;  // Of both roles, each once.
   bool take_entries(TimePoint now);
   void admit(Job job, TimePoint now);
   void start_steps(TimePoint now);
@@ -108,6 +125,9 @@ class RouterAgent : public Engine {
   const model::ModelDirectory& model_;
   WorkerLinks workers_;
   PredictorLinks predictors_;
+  Peers worker_peers_;
+  Peers predictor_peers_;
+  NameResolver resolver_;
   SchedulerCore scheduler_;
   WorkerDemand demand_;
   PredictionTracker tracker_;

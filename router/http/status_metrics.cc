@@ -229,6 +229,20 @@ void add_predictors(std::vector<MetricFamily>& out, const RouterStatus& s) {
   }
 }
 
+void add_refusals(std::vector<MetricFamily>& out, const RouterStatus& s) {
+  Family refused = counter("sida_peer_refused_total",
+                           "What a worker's or predictor's sockets refused: connections of unknown keys (unknown_key), "
+                           "connections that are not encrypted or break the rules (handshake), messages (malformed).");
+  const auto add = [&refused](const std::string& peer, const proto::LinkFaults& faults) {
+    refused.add(faults.unknown_keys, {{"peer", peer}, {"cause", "unknown_key"}});
+    refused.add(faults.handshakes, {{"peer", peer}, {"cause", "handshake"}});
+    refused.add(faults.malformed_messages, {{"peer", peer}, {"cause", "malformed"}});
+  };
+  for (const WorkerStatus& worker : s.workers) add(worker.name, worker.faults);
+  for (const PredictorStatus& predictor : s.predictors) add(predictor.name, predictor.report.faults);
+  out.push_back(refused.done());
+}
+
 }  // namespace
 
 std::vector<prometheus::MetricFamily> status_families(const RouterStatus& status) {
@@ -241,6 +255,7 @@ std::vector<prometheus::MetricFamily> status_families(const RouterStatus& status
   add_processes(families, status);
   add_workers(families, status);
   add_predictors(families, status);
+  add_refusals(families, status);
   return families;
 }
 

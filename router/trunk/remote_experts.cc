@@ -75,12 +75,31 @@ void RemoteExperts::set_workers(const std::vector<TrunkWorker>& workers) {
   }
   std::erase_if(channels_, [&](const auto& entry) { return !live.contains(entry.first); });
   tell_channels();
+  members_ = members;
   apply(core_.members_changed(std::move(members), steady_now()));
+}
+
+// Over a connection that was made anew, dispatches and results are lost: to the core, as if the worker had gone and
+// come.
+void RemoteExperts::send_again_what_was_lost(TimePoint now) {
+  std::set<WorkerId> interrupted;
+  for (auto& [worker, channel] : channels_) {
+    const std::uint64_t interruptions = channel.client->interruptions();
+    if (std::exchange(channel.interruptions, interruptions) != interruptions) interrupted.insert(worker);
+  }
+  if (interrupted.empty()) return;
+  std::vector<proto::Member> others = members_;
+  std::erase_if(others, [&](const proto::Member& member) { return interrupted.contains(member.worker); });
+  apply(core_.members_changed(std::move(others), now));
+  apply(core_.members_changed(members_, now));
 }
 
 // Through shared memory where both offer it and it works, else what every worker has.
 Result<RemoteExperts::Channel> RemoteExperts::open_channel(const TrunkWorker& worker) {
-  Channel channel{.client = nullptr, .name = worker.member.name, .data_endpoint = worker.data_endpoint};
+  Channel channel{.client = nullptr,
+                  .name = worker.member.name,
+                  .data_endpoint = worker.data_endpoint,
+                  .key_name = worker.key_name};
   if (!worker.shared_memory_endpoint.empty() && offers_shared_memory(options_.hello)) {
     const auto shared = connect(channel, proto::ChannelKind::kSharedMemory, worker.shared_memory_endpoint);
     if (shared) return channel;
@@ -91,12 +110,13 @@ Result<RemoteExperts::Channel> RemoteExperts::open_channel(const TrunkWorker& wo
 }
 
 Result<void> RemoteExperts::connect(Channel& channel, proto::ChannelKind kind, const std::string& endpoint) {
-  auto client = transport_.connect_tensors(endpoint);
+  auto client = transport_.connect_tensors({endpoint, channel.key_name});
   if (!client) return tl::unexpected(std::move(client).error());
   const auto hello = proto::encode({.header = {}, .message = options_.hello});
   // A fresh channel's queue is empty, so the first message is always taken.
   [[maybe_unused]] const auto sent = (*client)->send({transport::Frame::take(hello), {}});
   channel.client = std::move(*client);
+  channel.interruptions = 0;
   channel.kind = kind;
   spdlog::info("tensor channel worker={} kind={} endpoint={}", channel.name, name(kind), endpoint);
   return {};
@@ -133,6 +153,7 @@ bool RemoteExperts::poll(TimePoint now) {
       active = true;
     }
   }
+  send_again_what_was_lost(now);
   if (core_.next_deadline() <= now) {
     apply(core_.tick(now));
     active = true;

@@ -57,11 +57,14 @@ class RemoteExperts : public Experts {
     proto::ChannelKind kind = proto::ChannelKind::kZeroMq;
     std::string name;           // The worker's.
     std::string data_endpoint;  // What is left where shared memory does not work.
+    std::string key_name;
+    std::uint64_t interruptions = 0;  // Of the client, as far as they were dealt with.
   };
 
   Result<Channel> open_channel(const TrunkWorker& worker);
   Result<void> connect(Channel& channel, proto::ChannelKind kind, const std::string& endpoint);
   bool send_to(WorkerId worker, const transport::TensorMessage& message);
+  void send_again_what_was_lost(TimePoint now);
   void tell_channels() const;
   void apply(DispatchActions actions);
   void carry_out(const DispatchAction& action);
@@ -74,6 +77,7 @@ class RemoteExperts : public Experts {
   transport::Transport& transport_;
   const Options options_;
   DispatchCore core_;
+  std::vector<proto::Member> members_;
   std::map<WorkerId, Channel> channels_;
   std::unordered_map<CallId, ExpertCall*> calls_;
   std::deque<DispatchAction> actions_;  // Not carried out yet; a refused send adds to them.

@@ -48,6 +48,7 @@ struct TrunkWorker {
   proto::Member member;
   std::string data_endpoint;
   std::string shared_memory_endpoint;  // Empty: not offered.
+  std::string key_name;                // Whose public keys it answers with, where the link is encrypted.
 };
 
 // What carries the rows of each live worker.

@@ -105,6 +105,7 @@ void StepRunner::start(TrunkStep step) {
     running.context.record_gates |= found->second->record_gates;
     SequenceState& state = found->second->state;
     if (auto& beams = found->second->beams) {
+      state.table.reset();  // The encoder's; the decoder of beams has none.
       const std::vector<SequenceState*> states = beams->states(state);
       running.decode.insert(running.decode.end(), states.begin(), states.end());
       running.decode_rows.push_back(states.size());

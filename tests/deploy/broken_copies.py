@@ -183,6 +183,11 @@ BROKEN = {
         "a key": setting("sida-router", "api-key-file: /etc/sida-keys/api/keys", "api-key: [sesame]"),
         "nothing": setting("sida-router", "api-key-file: /etc/sida-keys/api/keys", ""),
     }),
+    "links_are_encrypted": ("cpu-demo", {
+        "a router without a key": setting("sida-router", "link-secret-key: /etc/sida-keys/link/secret", ""),
+        "workers that let in whom they like": setting("sida-worker", "link-allow: /etc/sida-keys/link/allow", ""),
+        "keys in the image": setting("sida-predictor", "/etc/sida-keys/link/", "/usr/share/sida/"),
+    }),
     "scaled_by_what_is_there": ("mixed", {
         "another pool": put(SCALE, "spec", "scaleTargetRef", "name", "sida-worker"),
         "down to one": put(SCALE, "spec", "minReplicaCount", 1),

@@ -108,7 +108,7 @@ def routers_know_everybody(documents):
         listed, there = set(settings["worker"]), set(_pools(documents))
         for worker in sorted(listed ^ there):
             yield f"{title(router)}: worker {worker} is {'no pod' if worker in listed else 'not listed'}"
-        endpoint = re.fullmatch(r"tcp://([^:]+):(\d+)", settings.get("predictor-endpoint", ""))
+        endpoint = re.fullmatch(r"(?:\S+=)?tcp://([^:]+):(\d+)", settings.get("predictor-endpoint", ""))
         service = endpoint and named(documents, "Service", endpoint[1])
         if not service or int(endpoint[2]) not in [port["port"] for port in service["spec"]["ports"]]:
             yield f"{title(router)}: no Service is its predictor-endpoint"
@@ -155,6 +155,19 @@ def no_secrets_inside(documents):
             yield f"{title(router)}: API keys do not come from a file"
 
 
+def links_are_encrypted(documents):
+    """Every process has a link key and its peers' public keys, from a Secret of its role's own."""
+    for workload in servers(documents):
+        settings = config(documents, workload)[0]
+        mounts = {mount["name"]: mount["mountPath"] for mount in pod(workload)["containers"][0]["volumeMounts"]}
+        secrets = {mounts[volume["name"]]: volume["secret"]["secretName"] for volume in pod(workload)["volumes"]
+                   if "secret" in volume and volume["name"] in mounts}
+        for key in ("link-secret-key", "link-allow"):
+            folder = settings.get(key, "").rpartition("/")[0]
+            if secrets.get(folder) != f"sida-link-{role(workload).removeprefix('expert-')}":
+                yield f"{title(workload)}: {key} is not from the Secret of its role"
+
+
 def watched(documents):
     """Prometheus finds every router's admin port, and the dashboard is the one in deploy/grafana."""
     for monitor in of_kind(documents, "ServiceMonitor"):
@@ -191,5 +204,5 @@ def scaled_by_what_is_there(documents):
                 yield f"{title(scale)}: the metric counts workers, one each"
 
 
-RULES = (kept_apart, never_the_last, only_the_links, routers_know_everybody, services_reach_pods, listens_where_told,
+RULES = (kept_apart, never_the_last, only_the_links, routers_know_everybody, services_reach_pods, listens_where_told, links_are_encrypted,
          no_secrets_inside, watched, scaled_by_what_is_there)

@@ -44,10 +44,11 @@ class Pods(unittest.TestCase):
         self.processes = []
         self.addCleanup(lambda: [process.stop() for process in reversed(self.processes)])
 
-    def here(self, text, run="run"):
+    def here(self, text, run="run", role=""):
         """A pod's text with this machine's places."""
         text = text.replace("/usr/share/sida/models/demo", str(tools.SOURCE / "models" / "demo"))
         text = text.replace("/run/sida", f"{self.folder}/{run}").replace("/etc/sida-keys/api", f"{self.folder}")
+        text = text.replace("/etc/sida-keys/link", f"{self.folder}/link-{role}")
         return re.sub(r"(?<![\w/])/(model|store)(?=[/ ])", rf"{self.folder}/\1", text)
 
     def shell(self, command, run="run"):
@@ -61,7 +62,7 @@ class Pods(unittest.TestCase):
     def start(self, workload, name, replaced=(), **variables_set):
         """The container's program with its file and variables."""
         container = manifests.pod(workload)["containers"][0]
-        text = self.here(manifests.config(self.documents, workload)[1], name)
+        text = self.here(manifests.config(self.documents, workload)[1], name, manifests.role(workload).removeprefix("expert-"))
         for old, new in replaced:
             self.assertIn(old, text)
             text = text.replace(old, new)
@@ -72,6 +73,16 @@ class Pods(unittest.TestCase):
         process = Process(name, [PROGRAMS / container["command"][0], "--config", file], environment)
         self.processes.append(process)
         return process
+
+    def make_link_keys(self):
+        """The Secrets sida-link-ROLE, by the commands of docs/deployment.md."""
+        page = (tools.SOURCE / "docs" / "deployment.md").read_text()
+        commands = re.search(r"```sh on=keys\n(.*?)```", page, re.DOTALL)[1]
+        done = subprocess.run(["bash", "-ec", commands], cwd=self.folder, env={**os.environ, "PATH": self.path},
+                              capture_output=True, text=True, timeout=60 * TIME_SCALE)
+        self.assertEqual(done.returncode, 0, done.stderr)
+        self.assertEqual(sorted(path.name for path in self.folder.glob("link-*")),
+                         ["link-predictor", "link-router", "link-worker"])
 
     def answers(self, probe, name):
         return self.shell(probe["exec"]["command"], name).returncode == 0
@@ -104,6 +115,7 @@ class Pods(unittest.TestCase):
     def test_the_overlay_serves_and_its_probes_tell_the_truth(self):
         self.assertEqual(self.convert().returncode, 0)
         (self.folder / "keys").write_text("sesame\n")
+        self.make_link_keys()
         first, second, predicting, http_port, admin_port = free_ports(5)
         pool = manifests.named(self.documents, "StatefulSet", "sida-worker")
         worker = self.start(pool, "worker", SIDA_LISTEN=f"tcp://127.0.0.1:{first}")

@@ -126,6 +126,9 @@ class Cluster:
         if self.api_key:
             router += ["--api-key", self.api_key]
         self.router = Process("router", router + self.router_flags)
+        self.wait_until_ready()
+
+    def wait_until_ready(self):
         ports = self.router.wait_for_line(r"ready port=(\d+) admin_port=(\d+)")
         self.port, self.admin_port = int(ports[1]), int(ports[2])
         self.wait_until(lambda: self.get("/health")[0] == 200, "the cluster is ready")

@@ -125,7 +125,7 @@ FIELDS = [("prompt", wrong) for wrong in (1, True, {}, [], [[]], [1.5], [-1], [1
     for name in ("stream", "ignore_eos", "return_routing", "return_gates", "return_token_ids") for wrong in ("true", 1, [])] + [
     ("stop", wrong) for wrong in (1, [1], "", [""], ["a"] * 5, {}, [["a"]])] + [
     ("routing", "fast"), ("routing", 1), ("stream_options", 1), ("stream_options", {"include_usage": 1}),
-    ("model", 1), ("logprobs", 6), ("n", 0), ("best_of", 0), ("best_of", 7), ("use_beam_search", 1), ("use_beam_search", True), ("length_penalty", 2), ("early_stopping", "soon"), ("user", 1), ("logit_bias", {"5": 1}), ("suffix", "x"),
+    ("model", 1), ("logprobs", 6), ("n", 0), ("best_of", 0), ("best_of", 7), ("use_beam_search", 1), ("length_penalty", 2), ("early_stopping", "soon"), ("user", 1), ("logit_bias", {"5": 1}), ("suffix", "x"),
     ("presence_penalty", 0.5), ("frequency_penalty", "0")]
 SIZES = [
     ("too many prompts", {"prompt": ["a"] * 5}),

@@ -14,13 +14,14 @@ constexpr std::string_view kSharedMemory = "shm://";
 
 class HostTransport final : public Transport {
  public:
-  explicit HostTransport(const Limits& limits) : limits_(limits), zeromq_(make_zeromq_transport(limits)) {}
+  HostTransport(const Limits& limits, std::shared_ptr<Keyring> keyring)
+      : limits_(limits), zeromq_(make_zeromq_transport(limits, std::move(keyring))) {}
 
   Result<std::unique_ptr<ControlServer>> serve_control(const std::string& endpoint) override {
     return zeromq_->serve_control(endpoint);
   }
-  Result<std::unique_ptr<ControlClient>> connect_control(const std::string& endpoint) override {
-    return zeromq_->connect_control(endpoint);
+  Result<std::unique_ptr<ControlClient>> connect_control(const ServerAddress& server) override {
+    return zeromq_->connect_control(server);
   }
   Result<std::unique_ptr<TensorServer>> serve_tensors(const std::string& endpoint) override {
     if (!endpoint.starts_with(kSharedMemory)) return zeromq_->serve_tensors(endpoint);
@@ -28,9 +29,9 @@ class HostTransport final : public Transport {
     if (!path) return tl::unexpected(path.error());
     return sharedmemory::Server::make(*path, endpoint, limits_);
   }
-  Result<std::unique_ptr<TensorClient>> connect_tensors(const std::string& endpoint) override {
-    if (!endpoint.starts_with(kSharedMemory)) return zeromq_->connect_tensors(endpoint);
-    const auto path = socket_path(endpoint, kSharedMemory);
+  Result<std::unique_ptr<TensorClient>> connect_tensors(const ServerAddress& server) override {
+    if (!server.endpoint.starts_with(kSharedMemory)) return zeromq_->connect_tensors(server);
+    const auto path = socket_path(server.endpoint, kSharedMemory);
     if (!path) return tl::unexpected(path.error());
     return sharedmemory::Client::make(*path, limits_);
   }
@@ -42,8 +43,8 @@ class HostTransport final : public Transport {
 
 }  // namespace
 
-std::unique_ptr<Transport> make_host_transport(const Limits& limits) {
-  return std::make_unique<HostTransport>(limits);
+std::unique_ptr<Transport> make_host_transport(const Limits& limits, std::shared_ptr<Keyring> keyring) {
+  return std::make_unique<HostTransport>(limits, std::move(keyring));
 }
 
 }  // namespace sida::transport

@@ -26,6 +26,7 @@ class Client final : public Interface {
   }
   std::optional<Message> receive() override { return station_->receive_at_client(lane_); }
   [[nodiscard]] int wake_descriptor() const override { return lane_->client_wake.descriptor(); }
+  [[nodiscard]] std::uint64_t interruptions() const override { return 0; }
 
  private:
   std::shared_ptr<Station<Message>> station_;

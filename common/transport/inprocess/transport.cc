@@ -43,14 +43,14 @@ class InProcessTransport final : public Transport {
   Result<std::unique_ptr<ControlServer>> serve_control(const std::string& endpoint) override {
     return serve<ControlServer>(control_, endpoint);
   }
-  Result<std::unique_ptr<ControlClient>> connect_control(const std::string& endpoint) override {
-    return connect<ControlClient>(control_, endpoint);
+  Result<std::unique_ptr<ControlClient>> connect_control(const ServerAddress& server) override {
+    return connect<ControlClient>(control_, server.endpoint);
   }
   Result<std::unique_ptr<TensorServer>> serve_tensors(const std::string& endpoint) override {
     return serve<TensorServer>(tensors_, endpoint);
   }
-  Result<std::unique_ptr<TensorClient>> connect_tensors(const std::string& endpoint) override {
-    return connect<TensorClient>(tensors_, endpoint);
+  Result<std::unique_ptr<TensorClient>> connect_tensors(const ServerAddress& server) override {
+    return connect<TensorClient>(tensors_, server.endpoint);
   }
 
  private:

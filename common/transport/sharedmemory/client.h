@@ -25,6 +25,7 @@ class Client final : public TensorClient {
   std::optional<TensorMessage> receive() override;
   // One number for the client's whole life.
   [[nodiscard]] int wake_descriptor() const override { return wake_.get(); }
+  [[nodiscard]] std::uint64_t interruptions() const override { return 0; }  // A send tells.
 
  private:
   Client(std::string path, const Limits& limits, Descriptor timer, Descriptor wake);

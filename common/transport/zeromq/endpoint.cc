@@ -24,6 +24,16 @@ bool is_loopback(const std::string& host) {
   return host == "[::1]";
 }
 
+// "*", an IPv4 address, or an IPv6 one in brackets.
+bool is_address(const std::string& host, Use use) {
+  in_addr v4{};
+  in6_addr v6{};
+  if (host == "*" || host == "0.0.0.0" || host == "[::]") return use == Use::kBind;
+  if (inet_pton(AF_INET, host.c_str(), &v4) == 1) return true;
+  return host.starts_with('[') && host.ends_with(']') &&
+         inet_pton(AF_INET6, host.substr(1, host.size() - 2).c_str(), &v6) == 1;
+}
+
 bool is_port(std::string_view text) {
   int port = 0;
   const auto [end, error] = std::from_chars(text.data(), text.data() + text.size(), port);
@@ -36,14 +46,20 @@ Result<Endpoint> parse_ipc(const std::string& text) {
   return IpcEndpoint{std::move(*path)};
 }
 
-Result<Endpoint> parse_tcp(const std::string& text, Use use) {
+Result<Endpoint> parse_tcp(const std::string& text, Use use, Reach reach) {
   const std::string rest = text.substr(kTcpScheme.size());
   const std::size_t colon = rest.rfind(':');
   if (colon == std::string::npos) return refuse(text, "the port is missing");
   const std::string host = rest.substr(0, colon) == "localhost" ? "127.0.0.1" : rest.substr(0, colon);
   const std::string port = rest.substr(colon + 1);
-  if (!is_loopback(host)) {
-    return refuse(text, "only loopback addresses (127.0.0.0/8, [::1]) are served, since the link is not encrypted");
+  if (!is_loopback(host) && !is_address(host, use)) {
+    return refuse(text, use == Use::kBind ? "the host must be an address of this host, or * for all"
+                                          : "the host must be an address that one can connect to");
+  }
+  if (!is_loopback(host) && reach == Reach::kThisHost) {
+    return refuse(text,
+                  "off loopback a link must be encrypted; make keys with 'sida keys', and give "
+                  "--link-secret-key FILE and --link-allow PATH");
   }
   if (port == "*" && use == Use::kConnect) return refuse(text, "a wildcard port is only for listening");
   if (port != "*" && !is_port(port)) return refuse(text, "the port must be a number from 1 to 65535");
@@ -52,9 +68,9 @@ Result<Endpoint> parse_tcp(const std::string& text, Use use) {
 
 }  // namespace
 
-Result<Endpoint> parse_endpoint(const std::string& text, Use use) {
+Result<Endpoint> parse_endpoint(const std::string& text, Use use, Reach reach) {
   if (text.starts_with(kIpcScheme)) return parse_ipc(text);
-  if (text.starts_with(kTcpScheme)) return parse_tcp(text, use);
+  if (text.starts_with(kTcpScheme)) return parse_tcp(text, use, reach);
   return refuse(text, "must start with ipc:// or tcp://");
 }
 

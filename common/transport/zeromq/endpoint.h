@@ -19,9 +19,10 @@ struct TcpEndpoint {
 using Endpoint = std::variant<IpcEndpoint, TcpEndpoint>;
 
 enum class Use { kBind, kConnect };
+enum class Reach { kThisHost, kNetwork };  // Where links are encrypted.
 
-// kInvalidArgument, with what to do: unknown scheme, relative or too long path, an address that is not loopback, a
-// wildcard port to connect to. "localhost" stands for 127.0.0.1; names are never resolved.
-Result<Endpoint> parse_endpoint(const std::string& text, Use use);
+// kInvalidArgument, with what to do: unknown scheme, relative or too long path, an address that is out of reach, a
+// wildcard address or port to connect to. "localhost" stands for 127.0.0.1; no other name is resolved.
+Result<Endpoint> parse_endpoint(const std::string& text, Use use, Reach reach);
 
 }  // namespace sida::transport::zeromq

@@ -18,6 +18,14 @@ constexpr std::chrono::milliseconds kLinger{100};
 // The pause before connecting again doubles from the first to the second.
 constexpr std::chrono::milliseconds kReconnectFirst{20};
 constexpr std::chrono::milliseconds kReconnectMax{500};
+// Strangers hold a connection, and memory for what they send, no longer than this before they are let in.
+constexpr std::chrono::milliseconds kHandshakeTime{5000};
+// A host that is gone tells nobody: connections over a network end when it has taken nothing for so long, or when it
+// answers no probe; then they are made anew.
+constexpr std::chrono::milliseconds kUnansweredTime{5000};
+constexpr int kProbeAfterSeconds = 5;
+constexpr int kProbeEverySeconds = 2;
+constexpr int kProbesMax = 3;
 
 tl::unexpected<Error> refuse(const std::string& what, const zmq::error_t& error) {
   return fail(ErrorCode::kIo, "cannot " + what + ": " + error.what());
@@ -36,6 +44,15 @@ void set_limits(zmq::socket_t& socket, const Limits& limits) {
   socket.set(zmq::sockopt::maxmsgsize, static_cast<std::int64_t>(limits.message_bytes_max));
   socket.set(zmq::sockopt::reconnect_ivl, count(kReconnectFirst));
   socket.set(zmq::sockopt::reconnect_ivl_max, count(kReconnectMax));
+}
+
+void set_network_limits(zmq::socket_t& socket) {
+  socket.set(zmq::sockopt::handshake_ivl, count(kHandshakeTime));
+  socket.set(zmq::sockopt::tcp_maxrt, count(kUnansweredTime));
+  socket.set(zmq::sockopt::tcp_keepalive, 1);
+  socket.set(zmq::sockopt::tcp_keepalive_idle, kProbeAfterSeconds);
+  socket.set(zmq::sockopt::tcp_keepalive_intvl, kProbeEverySeconds);
+  socket.set(zmq::sockopt::tcp_keepalive_cnt, kProbesMax);
 }
 
 zmq::message_t to_message(const Frame& frame) {
@@ -81,6 +98,41 @@ Result<Socket> Socket::make(std::shared_ptr<zmq::context_t> context, zmq::socket
   } catch (const zmq::error_t& error) {
     return refuse("make a socket", error);
   }
+}
+
+Result<void> Socket::encrypt_as_server(const std::string& secret_key) {
+  try {
+    set_network_limits(socket_);
+    socket_.set(zmq::sockopt::curve_server, true);
+    socket_.set(zmq::sockopt::curve_secretkey, secret_key);
+    // A client's connection may break without our side's knowing. Its id is its own, so the newer one is the right one.
+    socket_.set(zmq::sockopt::router_handover, true);
+    encrypted_ = true;
+    return {};
+  } catch (const zmq::error_t& error) {
+    return fail(ErrorCode::kInternal, std::string("links cannot be encrypted with this libzmq: ") + error.what());
+  }
+}
+
+Result<void> Socket::encrypt_as_client(const KeyPair& own, const std::string& server_key) {
+  try {
+    set_network_limits(socket_);
+    socket_.set(zmq::sockopt::connect_timeout, count(kUnansweredTime));
+    socket_.set(zmq::sockopt::curve_serverkey, server_key);
+    socket_.set(zmq::sockopt::curve_publickey, own.public_key);
+    socket_.set(zmq::sockopt::curve_secretkey, own.secret_key);
+    return {};
+  } catch (const zmq::error_t& error) {
+    return fail(ErrorCode::kInternal, std::string("links cannot be encrypted with this libzmq: ") + error.what());
+  }
+}
+
+void Socket::unbind(const std::string& address) {
+  zmq_unbind(socket_.handle(), address.c_str());
+}
+
+void Socket::disconnect(const std::string& address) {
+  zmq_disconnect(socket_.handle(), address.c_str());
 }
 
 Result<void> Socket::connect(const std::string& address) {
@@ -147,6 +199,10 @@ std::optional<ReceivedParts> Socket::receive() {
         without_interruption([&] { return zmq_msg_recv(message->handle(), socket_.handle(), ZMQ_DONTWAIT); });
     if (received < 0) return std::nullopt;
     more = message->more();
+    if (encrypted_ && !more) {  // The routing id, which the library puts in front, does not always have it.
+      const char* key = zmq_msg_gets(message->handle(), "User-Id");  // Which LinkGuard has given.
+      if (key != nullptr) parts.public_key = key;
+    }
     if (parts.count < kMaxParts) parts.frames[parts.count] = to_frame(std::move(message));
     ++parts.count;
   }

@@ -11,7 +11,9 @@
 
 #include "common/base/result.h"
 #include "common/transport/frame.h"
+#include "common/transport/keys/link_key.h"
 #include "common/transport/transport.h"
+#include "common/transport/zeromq/socket_monitor.h"
 
 namespace sida::transport::zeromq {
 
@@ -20,7 +22,8 @@ inline constexpr std::size_t kMaxParts = 3;
 
 struct ReceivedParts {
   std::array<Frame, kMaxParts> frames;
-  std::size_t count = 0;  // May exceed kMaxParts: the frames beyond were dropped.
+  std::size_t count = 0;   // May exceed kMaxParts: the frames beyond were dropped.
+  std::string public_key;  // Of the peer, as it was let in; empty on sockets that are not encrypted.
 };
 
 // One thread, except that memory of sent frames is released on ZeroMQ's own thread. The context outlives the socket.
@@ -35,6 +38,14 @@ class Socket {
   // Listens with a socket made by IpcListener; takes the descriptor.
   Result<void> bind_descriptor(const std::string& address, int descriptor);
   [[nodiscard]] std::string bound_address() const;
+
+  // Of the next bind or connect. kInternal: the library has no CURVE.
+  Result<void> encrypt_as_server(const std::string& secret_key);
+  Result<void> encrypt_as_client(const KeyPair& own, const std::string& server_key);
+  // Ends connections made by it; what is on its way there may be lost. Nothing where there is none.
+  void unbind(const std::string& address);
+  void disconnect(const std::string& address);
+  [[nodiscard]] SocketMonitor monitor() { return {*context_, socket_}; }
 
   // All parts or none. kOverloaded: the queue is full. kUnavailable: a ROUTER has no such peer.
   Result<void> send(std::span<const Frame> parts);
@@ -51,6 +62,7 @@ class Socket {
 
   std::shared_ptr<zmq::context_t> context_;
   mutable zmq::socket_t socket_;
+  bool encrypted_ = false;
 };
 
 }  // namespace sida::transport::zeromq

@@ -1,4 +1,4 @@
-// The combinations that the conformance suite runs over: two kinds of links on three transports, and rows through
+// The combinations that the conformance suite runs over: two kinds of links on four transports, and rows through
 // shared memory.
 #pragma once
 
@@ -11,6 +11,7 @@
 #include <string>
 
 #include "common/runtime/waiter.h"
+#include "common/transport/keys/keyring.h"
 #include "common/transport/transport.h"
 #include "tests/support/temporary_directory.h"
 
@@ -75,6 +76,16 @@ struct OverTcp {
   }
 };
 
+// Encrypted, on loopback: a transport with keys encrypts all its TCP links. Both sides are the one known peer.
+struct OverCurve : OverTcp {
+  static auto make(const Limits& limits) {
+    LinkKeys keys{.own = make_key_pair(), .by_name = {}, .allowed = {}};
+    keys.by_name[""] = {keys.own.public_key};
+    keys.allowed = {keys.own.public_key};
+    return make_zeromq_transport(limits, std::make_shared<Keyring>(keys));
+  }
+};
+
 struct OverSharedMemory {
   static auto make(const Limits& limits) { return make_host_transport(limits); }
   std::string listen() const { return "shm://" + (directory.path() / "server.sock").string(); }
@@ -94,10 +105,10 @@ struct Combination {
   using Over = Wire;
 };
 
-using Combinations = testing::Types<Combination<ControlKind, OverIpc>, Combination<ControlKind, OverTcp>,
-                                    Combination<ControlKind, InProcess>, Combination<TensorKind, OverIpc>,
-                                    Combination<TensorKind, OverTcp>, Combination<TensorKind, InProcess>,
-                                    Combination<TensorKind, OverSharedMemory>>;
+using Combinations = testing::Types<
+    Combination<ControlKind, OverIpc>, Combination<ControlKind, OverTcp>, Combination<ControlKind, InProcess>,
+    Combination<TensorKind, OverIpc>, Combination<TensorKind, OverTcp>, Combination<ControlKind, OverCurve>,
+    Combination<TensorKind, OverCurve>, Combination<TensorKind, InProcess>, Combination<TensorKind, OverSharedMemory>>;
 
 struct CombinationName {
   template <typename C>
@@ -105,6 +116,7 @@ struct CombinationName {
     const std::string kind = std::is_same_v<typename C::Kind, ControlKind> ? "Control" : "Tensor";
     if (std::is_same_v<typename C::Over, OverIpc>) return kind + "OverIpc";
     if (std::is_same_v<typename C::Over, OverTcp>) return kind + "OverTcp";
+    if (std::is_same_v<typename C::Over, OverCurve>) return kind + "OverCurve";
     if (std::is_same_v<typename C::Over, OverSharedMemory>) return kind + "OverSharedMemory";
     return kind + "InProcess";
   }

@@ -52,8 +52,8 @@ class Link : public testing::Test {
 
   static constexpr int kQueueMessagesMax = 64;
   typename C::Over over_;
-  std::unique_ptr<Transport> transport_ =
-      C::Over::make({.queue_messages_max = kQueueMessagesMax, .message_bytes_max = 80U << 20U});
+  std::unique_ptr<Transport> transport_ = C::Over::make(
+      {.queue_messages_max = kQueueMessagesMax, .message_bytes_max = 80U << 20U, .control_bytes_max = 80U << 20U});
 };
 
 TYPED_TEST_SUITE(Link, Combinations, CombinationName);

@@ -41,8 +41,9 @@ TEST(PlanMemory, IsContentWithOneSlotForAModelOfOneExpert) {
 }
 
 TEST(DataEndpoint, IsDerivedFromTheControlEndpoint) {
-  EXPECT_EQ(data_endpoint("ipc:///run/sida/w.sock"), "ipc:///run/sida/w.sock-data");
-  EXPECT_EQ(data_endpoint("tcp://127.0.0.1:5000"), "tcp://127.0.0.1:*");
+  EXPECT_EQ(data_endpoint("ipc:///run/sida/w.sock", 0), "ipc:///run/sida/w.sock-data");
+  EXPECT_EQ(data_endpoint("tcp://127.0.0.1:5000", 0), "tcp://127.0.0.1:*");
+  EXPECT_EQ(data_endpoint("tcp://[::1]:5000", 5001), "tcp://[::1]:5001");
 }
 
 TEST(SharedMemoryEndpoint, IsThereForUnixSocketsOnly) {

@@ -428,6 +428,21 @@ TEST_F(WorkerCoreTest, TellsWhatIsResident) {
   EXPECT_EQ(residency[0].misses, 1U);
 }
 
+TEST_F(WorkerCoreTest, TellsWhatItsLinksRefused) {
+  begin(4);
+  now += seconds(1);
+  std::ignore = core->tick(0, now);
+  core->links_refused(2, 3);
+  std::ignore = core->malformed(kControl, {ErrorCode::kMalformedMessage, "no"}, true);
+  now += seconds(1);
+  const auto residency = sent<proto::Residency>(core->tick(0, now));
+  ASSERT_THAT(residency, SizeIs(1));
+  EXPECT_EQ(residency[0].faults, (proto::LinkFaults{1, 2, 3}));
+  core->links_refused(2, 3);
+  now += seconds(1);
+  EXPECT_THAT(sent<proto::Residency>(core->tick(0, now)), IsEmpty());  // Nothing new.
+}
+
 TEST_F(WorkerCoreTest, ForgetsASilentRouter) {
   begin(4, {.router_timeout = seconds(10)});
   now += seconds(11);

@@ -88,6 +88,17 @@ TEST_F(PredictorCoreTest, WelcomesARouterOfTheSameModel) {
   EXPECT_EQ(welcome.predictor, two_layers_each().predictor);
 }
 
+TEST_F(PredictorCoreTest, TellsWhichLayersItNamesWhenItSaysNothingOfTheDecoder) {
+  PredictorCore core = make();
+  EXPECT_THAT(std::get<proto::Welcome>(message_of(core.received(kRouter, hello(), now_).at(0))).covered_layers,
+              IsEmpty());
+  HashFunctionInfo encoder_only = two_layers_each();
+  encoder_only.names_decoder = false;
+  PredictorCore other({.incarnation = WorkerId{78}, .model = served_fingerprint()}, encoder_only, {});
+  EXPECT_THAT(std::get<proto::Welcome>(message_of(other.received(kRouter, hello(), now_).at(0))).covered_layers,
+              ElementsAre(LayerId{0}, LayerId{1}));
+}
+
 TEST_F(PredictorCoreTest, WelcomesARouterAgainThatDidNotHearIt) {
   PredictorCore core = greeted();
   EXPECT_TRUE(std::holds_alternative<proto::Welcome>(message_of(core.received(kRouter, hello(), now_).at(0))));
@@ -367,7 +378,7 @@ TEST_F(PredictorCoreTest, ReportsWhatItHoldsAndHasDoneToEveryRouter) {
   work(core);
   core.received(kRouter, proto::Advance{SequenceId{2}, 0, 42, 1}, now_);
   work(core);
-  const auto actions = core.report({.sources = milliseconds(2), .up = seconds(1)});
+  const auto actions = core.report({.sources = milliseconds(2), .up = seconds(1)}, {1, 2, 3});
   ASSERT_THAT(actions, SizeIs(2));
   const auto& report = std::get<proto::PredictorReport>(message_of(actions[0]));
   EXPECT_EQ(report.sequences, 1U);
@@ -378,6 +389,7 @@ TEST_F(PredictorCoreTest, ReportsWhatItHoldsAndHasDoneToEveryRouter) {
   EXPECT_EQ(report.expired, 1U);
   EXPECT_EQ(report.source_micros, 2000U);
   EXPECT_EQ(report.uptime_micros, 1'000'000U);
+  EXPECT_EQ(report.faults, (proto::LinkFaults{1, 2, 3}));
 }
 
 TEST_F(PredictorCoreTest, TellsItsRoutersThatItLeaves) {

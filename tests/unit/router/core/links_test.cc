@@ -48,6 +48,13 @@ class WorkerLinksTest : public testing::Test {
   transport::PeerId peer_;
 };
 
+TEST(ReachableDataEndpoint, IsWhereTheRouterWasToldToConnect) {
+  EXPECT_EQ(reachable_data_endpoint("tcp://10.0.0.2:5600", "tcp://0.0.0.0:41234"), "tcp://10.0.0.2:41234");
+  EXPECT_EQ(reachable_data_endpoint("tcp://[fd00::2]:5600", "tcp://[::]:41234"), "tcp://[fd00::2]:41234");
+  EXPECT_EQ(reachable_data_endpoint("tcp://10.0.0.2:5600", "tcp://192.0.2.1:22"), "tcp://10.0.0.2:22");
+  EXPECT_EQ(reachable_data_endpoint("ipc:///w.sock", "ipc:///w.sock-data"), "ipc:///w.sock-data");
+}
+
 TEST_F(WorkerLinksTest, OffersAWorkerOnceItIsWelcomed) {
   EXPECT_THAT(links_.live(), testing::IsEmpty());
   EXPECT_FALSE(links_.covers(kLayers));
@@ -118,18 +125,24 @@ class PredictorLinksTest : public testing::Test {
   PredictorLinksTest()
       : transport_(transport::make_in_process_transport({})),
         links_(*connect_peers(*transport_, PeerRole::kPredictor,
-                              {{"predictor-0", "inproc://p0"}, {"predictor-1", "inproc://p1"}}, {})) {}
+                              {{"predictor-0", "inproc://p0"}, {"predictor-1", "inproc://p1"}}, {}),
+               /*encoder_layers=*/2) {}
 
   void SetUp() override {
     poll();
     for (std::size_t index = 0; index < servers_.size(); ++index) {
       peers_.push_back(servers_[index]->receive()->peer);
-      proto::Welcome welcome;
-      welcome.worker = WorkerId{index + 1};
-      welcome.name = "predictor-" + std::to_string(index);
-      welcome.kernel = "learned";
-      says(index, welcome);
+      greet(index, {});
     }
+  }
+
+  void greet(std::size_t index, std::vector<LayerId> covered) {
+    proto::Welcome welcome;
+    welcome.worker = WorkerId{index + 1};
+    welcome.name = "predictor-" + std::to_string(index);
+    welcome.kernel = "learned";
+    welcome.covered_layers = std::move(covered);
+    says(index, welcome);
   }
 
   void poll() {
@@ -190,6 +203,24 @@ TEST_F(PredictorLinksTest, ASequenceWhosePredictorIsGoneIsNotAskedAbout) {
   EXPECT_EQ(predict_ten(), 0U);
 }
 
+TEST_F(PredictorLinksTest, OneOfTheEncoderAloneIsNotAskedAboutTheDecoder) {
+  ASSERT_TRUE(links_.predict(SequenceId{1}, {1}));
+  ASSERT_TRUE(links_.predict(SequenceId{2}, {1}));
+  EXPECT_TRUE(links_.advance(SequenceId{1}, 0, 7));
+  EXPECT_TRUE(links_.advance(SequenceId{2}, 0, 7));
+  now_ += kHeartbeatTimeout + kHeartbeatInterval;
+  poll();
+  for (std::size_t index = 0; index < servers_.size(); ++index) {
+    while (const auto received = servers_[index]->receive()) peers_[index] = received->peer;
+  }
+  greet(0, {LayerId{0}, LayerId{1}});
+  greet(1, {LayerId{1}, LayerId{2}});
+  ASSERT_TRUE(links_.predict(SequenceId{3}, {1}));
+  ASSERT_TRUE(links_.predict(SequenceId{4}, {1}));
+  EXPECT_NE(links_.advance(SequenceId{3}, 0, 7), links_.advance(SequenceId{4}, 0, 7))
+      << "which of the two is asked first is not said";
+}
+
 TEST_F(PredictorLinksTest, ListReportsApart) {
   EXPECT_THAT(links_.status(), testing::IsEmpty());
   says(0, proto::PredictorReport{.sources = 3});
@@ -204,6 +235,44 @@ TEST_F(PredictorLinksTest, ListReportsApart) {
   now_ += kHeartbeatTimeout + kHeartbeatInterval;
   poll();
   EXPECT_THAT(links_.status(), testing::IsEmpty()) << "what a lost one said is no figure of now";
+}
+
+TEST_F(WorkerLinksTest, ConnectsToAPeerThatANameCameToStandFor) {
+  const PeerConnector connector{*transport_, PeerRole::kWorker, {}};
+  const auto other = *transport_->serve_control("inproc://other");
+  links_.change({.come = {{"pool@other", "inproc://other", "pool"}}, .gone = {}}, connector);
+  links_.change({.come = {{"pool@other", "inproc://other", "pool"}}, .gone = {}}, connector);  // Once.
+  ASSERT_EQ(links_.links().size(), 2U);
+  now_ += milliseconds(1);
+  links_.poll(now_);
+  EXPECT_TRUE(other->receive().has_value());  // A greeting.
+}
+
+TEST_F(WorkerLinksTest, LeavesAPeerAloneThatLostItsNameUntilItDoesNotAnswer) {
+  const PeerConnector connector{*transport_, PeerRole::kWorker, {}};
+  worker_says(welcome());
+  links_.change({.come = {}, .gone = {{"worker-0", "inproc://worker", ""}}}, connector);
+  worker_says(proto::Heartbeat{1, false});
+  EXPECT_EQ(links_.live().size(), 1U);
+  for (int i = 0; i < 30; ++i) {
+    now_ += milliseconds(100);
+    links_.poll(now_);
+  }
+  EXPECT_THAT(links_.live(), testing::IsEmpty());
+  EXPECT_THAT(links_.links(), testing::IsEmpty());
+}
+
+TEST_F(WorkerLinksTest, KeepsAPeerWhoseNameCameBack) {
+  const PeerConnector connector{*transport_, PeerRole::kWorker, {}};
+  worker_says(welcome());
+  const NamedEndpoint peer{"worker-0", "inproc://worker", ""};
+  links_.change({.come = {}, .gone = {peer}}, connector);
+  links_.change({.come = {peer}, .gone = {}}, connector);
+  for (int i = 0; i < 30; ++i) {
+    now_ += milliseconds(100);
+    links_.poll(now_);
+  }
+  EXPECT_EQ(links_.links().size(), 1U);  // Lost, and greeted for ever.
 }
 
 }  // namespace

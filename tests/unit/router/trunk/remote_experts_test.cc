@@ -27,10 +27,26 @@ class TurnedDown : public transport::TensorClient {
   }
   std::optional<transport::TensorMessage> receive() override { return std::nullopt; }
   [[nodiscard]] int wake_descriptor() const override { return idle_->wake_descriptor(); }
+  [[nodiscard]] std::uint64_t interruptions() const override { return 0; }
 
  private:
   std::unique_ptr<transport::TensorClient> idle_;
   bool greeted_ = false;
+};
+
+// A channel whose connection breaks and is made anew when the test says so.
+class Breakable : public transport::TensorClient {
+ public:
+  Breakable(std::unique_ptr<transport::TensorClient> channel, const std::uint64_t& interruptions)
+      : channel_(std::move(channel)), interruptions_(interruptions) {}
+  Result<void> send(transport::TensorMessage message) override { return channel_->send(std::move(message)); }
+  std::optional<transport::TensorMessage> receive() override { return channel_->receive(); }
+  [[nodiscard]] int wake_descriptor() const override { return channel_->wake_descriptor(); }
+  [[nodiscard]] std::uint64_t interruptions() const override { return interruptions_; }
+
+ private:
+  std::unique_ptr<transport::TensorClient> channel_;
+  const std::uint64_t& interruptions_;
 };
 
 // In-process links, with shared memory as the test likes it.
@@ -38,18 +54,21 @@ class ChoosyTransport : public transport::Transport {
  public:
   enum class SharedMemory { kWorks, kFails, kIsTurnedDown };
   explicit ChoosyTransport(SharedMemory shared_memory) : shared_memory_(shared_memory) {}
+  std::uint64_t interruptions = 0;  // Of channels that do not go through shared memory.
 
   Result<std::unique_ptr<transport::ControlServer>> serve_control(const std::string& endpoint) override {
     return links_->serve_control(endpoint);
   }
-  Result<std::unique_ptr<transport::ControlClient>> connect_control(const std::string& endpoint) override {
-    return links_->connect_control(endpoint);
+  Result<std::unique_ptr<transport::ControlClient>> connect_control(const transport::ServerAddress& server) override {
+    return links_->connect_control(server);
   }
   Result<std::unique_ptr<transport::TensorServer>> serve_tensors(const std::string& endpoint) override {
     return links_->serve_tensors(endpoint);
   }
-  Result<std::unique_ptr<transport::TensorClient>> connect_tensors(const std::string& endpoint) override {
-    if (!endpoint.starts_with("shm://")) return links_->connect_tensors(endpoint);
+  Result<std::unique_ptr<transport::TensorClient>> connect_tensors(const transport::ServerAddress& server) override {
+    if (!server.endpoint.starts_with("shm://")) {
+      return std::make_unique<Breakable>(*links_->connect_tensors(server), interruptions);
+    }
     if (shared_memory_ == SharedMemory::kFails) return fail(ErrorCode::kIo, "no memory of this kind");
     auto client = links_->connect_tensors("inproc://shared-memory");
     if (shared_memory_ == SharedMemory::kIsTurnedDown) return std::make_unique<TurnedDown>(*std::move(client));
@@ -154,6 +173,21 @@ TEST_F(RemoteExpertsTest, FallsBackWhenTheWorkerTurnsItsMemoryDown) {
   EXPECT_THAT(heard(*plain_), ElementsAre("hello", "dispatch"));
   EXPECT_THAT(told_.back(), ElementsAre(Pair(kWorker, ChannelKind::kInProcess)));
   EXPECT_EQ(experts_->counters().resends_failed, 0U);  // The row went the other way at once.
+}
+
+TEST_F(RemoteExpertsTest, SendsAgainWhatABrokenConnectionLost) {
+  start(ChoosyTransport::SharedMemory::kWorks, kBoth);
+  meet("");
+  send_a_row();
+  EXPECT_THAT(heard(*plain_), ElementsAre("hello", "dispatch"));
+  experts_->poll(steady_now());
+  EXPECT_THAT(heard(*plain_), ElementsAre());
+  transport_->interruptions = 1;
+  experts_->poll(steady_now());
+  EXPECT_THAT(heard(*plain_), ElementsAre("dispatch"));
+  experts_->poll(steady_now());
+  EXPECT_THAT(heard(*plain_), ElementsAre());  // Once.
+  EXPECT_EQ(experts_->counters().resends_lost, 1U);
 }
 
 }  // namespace
