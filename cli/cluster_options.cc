@@ -53,6 +53,7 @@ void describe_cluster(config::Schema& schema, ClusterOptions& o, bool model_requ
               "predictor directory; none: no prediction; auto: the model directory's predictor/, if there is one")
         .placeholder("DIR|none");
   }
+  schema.integer("predictors", o.predictors, {1, 16}, "predictor processes, which share the sequences");
   schema.choice("dtype", o.dtype, {"auto", "fp32", "bf16"}, "computing type; auto: the checkpoint's, fp16 as fp32");
   schema.text("served-model-name", o.served_model_name, "name in the API; default: the model directory's")
       .placeholder("NAME");

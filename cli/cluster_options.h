@@ -27,6 +27,7 @@ struct ClusterOptions {
   std::chrono::milliseconds table_wait{100};
   double agreement_share = 0.1;
   std::string predictor = "auto";  // Directory, none, or auto: the model directory's predictor/ if it has one.
+  std::int64_t predictors = 1;     // Predictor processes, where there is a predictor.
   std::string dtype = "auto";
   std::string served_model_name;  // Empty: the model directory's name.
   std::string device = "auto";

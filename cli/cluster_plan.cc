@@ -13,6 +13,15 @@ std::string worker_name(std::int64_t index) {
   return "worker-" + std::to_string(index);
 }
 
+std::string predictor_name(std::int64_t index) {
+  return "predictor-" + std::to_string(index);
+}
+
+// None without a predictor directory.
+std::int64_t predictors(const ClusterOptions& o, const ClusterPlace& place) {
+  return place.predictor.empty() ? 0 : o.predictors;
+}
+
 ProcessPlan worker_plan(const ClusterOptions& o, const ClusterPlace& place, std::int64_t index) {
   const std::string name = worker_name(index);
   const std::int64_t share = std::max<std::int64_t>(1, place.cores / 2 / o.workers);
@@ -51,11 +60,12 @@ ProcessPlan worker_plan(const ClusterOptions& o, const ClusterPlace& place, std:
   return plan;
 }
 
-ProcessPlan predictor_plan(const ClusterOptions& o, const ClusterPlace& place) {
-  return {"predictor-0",
+ProcessPlan predictor_plan(const ClusterOptions& o, const ClusterPlace& place, std::int64_t index) {
+  const std::string name = predictor_name(index);
+  return {name,
           place.programs / "sida-predictor",
-          {"--name", "predictor-0", "--listen", endpoint(place, "predictor-0"), "--model", o.model, "--predictor",
-           place.predictor, "--log-level", o.log_level, "--log-format", o.log_format},
+          {"--name", name, "--listen", endpoint(place, name), "--model", o.model, "--predictor", place.predictor,
+           "--log-level", o.log_level, "--log-format", o.log_format},
           ProcessRole::kPredictor};
 }
 
@@ -102,8 +112,8 @@ ProcessPlan router_plan(const ClusterOptions& o, const ClusterPlace& place) {
     const std::string name = worker_name(index);
     plan.arguments.insert(plan.arguments.end(), {"--worker", name + "=" + endpoint(place, name)});
   }
-  if (!place.predictor.empty()) {
-    plan.arguments.insert(plan.arguments.end(), {"--predictor-endpoint", endpoint(place, "predictor-0")});
+  for (std::int64_t index = 0; index < predictors(o, place); ++index) {
+    plan.arguments.insert(plan.arguments.end(), {"--predictor-endpoint", endpoint(place, predictor_name(index))});
   }
   return plan;
 }
@@ -115,8 +125,8 @@ std::vector<ProcessPlan> plan_cluster(const ClusterOptions& options, const Clust
   for (std::int64_t index = 0; index < options.workers; ++index) {
     plans.push_back(worker_plan(options, place, index));
   }
-  if (!place.predictor.empty()) {
-    plans.push_back(predictor_plan(options, place));
+  for (std::int64_t index = 0; index < predictors(options, place); ++index) {
+    plans.push_back(predictor_plan(options, place, index));
   }
   plans.push_back(router_plan(options, place));
   return plans;

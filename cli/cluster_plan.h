@@ -28,7 +28,7 @@ struct ClusterPlace {
   std::string api_key_file;  // For the router; empty: no keys.
 };
 
-// Workers and predictor first, the router last.
+// Workers and predictors first, the router last.
 std::vector<ProcessPlan> plan_cluster(const ClusterOptions& options, const ClusterPlace& place);
 
 }  // namespace sida::cli

@@ -35,6 +35,8 @@ std::vector<std::string> serve_arguments(const ClusterOptions& o) {
                                      o.prefetch,
                                      "--predictor",
                                      o.predictor,
+                                     "--predictors",
+                                     std::to_string(o.predictors),
                                      "--dtype",
                                      o.dtype,
                                      "--device",

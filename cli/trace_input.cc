@@ -51,19 +51,21 @@ Result<Side> side_of(const nlohmann::json& object, std::initializer_list<const c
     auto text = text_of(object, key);
     if (!text) return tl::unexpected(std::move(text).error());
     if (!*text) continue;
-    if (side.text) return invalid("it has both prompt and text");
+    if (side.text) return invalid("it has both prompt and text: give one");
     side.text = std::move(*text);
   }
   auto ids = ids_of(object, ids_key);
   if (!ids) return tl::unexpected(std::move(ids).error());
-  if (side.text && *ids) return invalid(std::string("it has both text and ") + ids_key);
+  if (side.text && *ids) return invalid(std::string("it has both text and ") + ids_key + ": give one");
   side.ids = std::move(*ids);
   return side;
 }
 
 Result<Line> parse_json_line(const std::string& text) {
   const auto object = nlohmann::json::parse(text, nullptr, /*allow_exceptions=*/false);
-  if (!object.is_object()) return invalid("not a JSON object");
+  if (!object.is_object())
+    return invalid(
+        R"(not a JSON object: a line is like {"prompt": "a text"}; plain text needs another name than .jsonl)");
   Line line;
   auto source = side_of(object, {"prompt", "text"}, "input_ids");
   if (!source) return tl::unexpected(std::move(source).error());
@@ -71,7 +73,7 @@ Result<Line> parse_json_line(const std::string& text) {
   if (!target) return tl::unexpected(std::move(target).error());
   auto task = text_of(object, "task");
   if (!task) return tl::unexpected(std::move(task).error());
-  if (!source->present()) return invalid("it has none of prompt, text and input_ids");
+  if (!source->present()) return invalid("it has none of prompt, text and input_ids: give one");
   return Line{std::move(*source), std::move(*target), std::move(*task)};
 }
 
@@ -162,7 +164,7 @@ Result<JobMaker> make_job_maker(const tokenizer::Tokenizer* tokenizer, std::int3
 Result<TraceInput> read_trace_input(const std::filesystem::path& path, const tokenizer::Tokenizer* tokenizer,
                                     std::int32_t end_token, const TraceInputOptions& options) {
   std::ifstream file(path, std::ios::binary);
-  if (!file) return fail(ErrorCode::kNotFound, path.string() + ": cannot be opened");
+  if (!file) return fail(ErrorCode::kNotFound, path.string() + ": cannot be opened: give a readable file of texts");
   auto maker = make_job_maker(tokenizer, end_token, options);
   if (!maker) return tl::unexpected(std::move(maker).error());
   const bool json = path.extension() == ".jsonl";

@@ -21,6 +21,11 @@ json ratio(double part, double whole) {
   return whole > 0 ? json(rounded(part / whole)) : json();
 }
 
+// Null of no tokens.
+json perplexity_json(const Loss& loss) {
+  return loss.tokens == 0 ? json() : json(rounded(loss.perplexity()));
+}
+
 json recall_json(const Recall& recall) {
   return {{"tokens", recall.tokens},
           {"top1", rounded(recall.percent(static_cast<double>(recall.top1)))},
@@ -94,13 +99,13 @@ json mode_json(const ModeResult& mode, const ModeResult& exact) {
   json perplexity = json::object();
   for (const auto& [task, loss] : mode.losses) {
     perplexity[task] = {{"tokens", loss.tokens},
-                        {"perplexity", rounded(loss.perplexity())},
+                        {"perplexity", perplexity_json(loss)},
                         {"ratio", ratio(loss.perplexity(), exact.losses.at(task).perplexity())}};
   }
   return {{"mode", mode.mode},
           {"weights", mode.weights},
           {"tasks", std::move(tasks)},
-          {"perplexity", rounded(mode.all_losses().perplexity())},
+          {"perplexity", perplexity_json(mode.all_losses())},
           {"perplexity_ratio", ratio(mode.all_losses().perplexity(), exact.all_losses().perplexity())},
           {"perplexity_tokens", mode.all_losses().tokens},
           {"perplexity_by_task", std::move(perplexity)},
@@ -127,7 +132,7 @@ void add_headline(const Evaluation& evaluation, const SubjectResult* subject, js
   for (const std::string name : {"exact", "gated", "predicted"}) {
     const ModeResult* mode = find_mode(evaluation.modes, name);
     if (mode == nullptr) continue;
-    out["perplexity"][name] = rounded(mode->all_losses().perplexity());
+    out["perplexity"][name] = perplexity_json(mode->all_losses());
     for (const auto& [task, counts] : mode->answers) {
       out["tasks"][task]["accuracy_" + name] = share(counts.right, counts.sequences);
     }

@@ -68,12 +68,13 @@ ReportTable tasks_table(const json& trace) {
 }
 
 ReportTable layers_table(const json& trace) {
-  ReportTable table{"By MoE layer",
-                    "Top-1 / top-3 of each hash function. Entropy is of the experts that the gate chose, over its "
-                    "maximum: 100 % is perfectly even use.",
-                    1,
-                    {"layer", "entropy"},
-                    {}};
+  ReportTable table{
+      "By MoE layer",
+      "Top-1 / top-3 / gate mass of each hash function. Entropy is of the experts that the gate chose, over its "
+      "maximum: 100 % is perfectly even use.",
+      1,
+      {"layer", "entropy"},
+      {}};
   for (const json& subject : trace["predictors"]) table.head.push_back(subject["name"].get<std::string>());
   for (const json& entropy : trace["entropy"]) {
     table.rows.push_back(
@@ -83,7 +84,8 @@ ReportTable layers_table(const json& trace) {
     std::size_t row = 0;
     for (const char* stack : {"encoder", "decoder"}) {
       for (const json& layer : subject[stack]["layers"]) {
-        table.rows.at(row++).push_back(fixed(layer["top1"], 1) + " / " + fixed(layer["top3"], 1));
+        table.rows.at(row++).push_back(fixed(layer["top1"], 1) + " / " + fixed(layer["top3"], 1) + " / " +
+                                       fixed(layer["gate_mass"], 1));
       }
     }
   }

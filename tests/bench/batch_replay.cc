@@ -102,7 +102,7 @@ double to_ms(Duration time) {
 
 Outcome replay(const std::vector<Replayed>& texts, const Order& order, milliseconds step) {
   constexpr std::int64_t kNoLimit = std::int64_t{1} << 40U;
-  SchedulerCore core({.waiting_max = order.waiting,
+  SchedulerCore core({.waiting_max = 2 * order.waiting,  // It keeps some room for other clients.
                       .waiting_tokens_max = kNoLimit,
                       .running_max = order.batch,
                       .cache_tokens_max = kNoLimit,

@@ -78,6 +78,15 @@ class LearnedPredictor(unittest.TestCase):
         self.assertGreater(answer["routing"]["predicted"], 0)
         self.assertGreater(answer["routing"]["agreement"], 0.5)
 
+    def test_nobody_waits_for_what_the_published_network_never_says(self):
+        """It is silent about decoders: a step that waited for it would wait out the whole --table-wait."""
+        self.run_ok(f"sida train --model {MODEL} --trace routes.trace --out published --network published "
+                    "--tokens 600 --batch-tokens 256 --held-out 0.2")
+        out = self.run_ok(f"sida generate --model {MODEL} --predictor published --routing predicted --table-wait 100s "
+                          "--timeout 90s --min-new-tokens 4 --max-new-tokens 4 --prompt 'topic: a large ship' --json")
+        routing = json.loads(out)["routing"]
+        self.assertGreater(routing["by_table"], 0, "the encoder went by the gate")
+
     def test_damaged_weights_are_named(self):
         self.run_ok("cp -r predictor damaged && truncate -s -1 damaged/weights.safetensors")
         self.expect_invalid(f"sida check --model {MODEL} --predictor damaged", "weights.safetensors")

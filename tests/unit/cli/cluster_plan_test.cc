@@ -49,6 +49,16 @@ TEST_F(ClusterPlan, WithoutAPredictorTheRouterAsksNone) {
   EXPECT_THAT(plans[2].arguments, Not(Contains("--predictor-endpoint")));
 }
 
+TEST_F(ClusterPlan, TheRouterKnowsEveryPredictor) {
+  options_.predictors = 2;
+  const auto plans = plan_cluster(options_, place_);
+  ASSERT_EQ(plans.size(), 5U);
+  EXPECT_EQ(plans[3].name, "predictor-1");
+  EXPECT_EQ(value_of(plans[3], "--name"), "predictor-1");
+  EXPECT_THAT(plans[4].arguments, Contains(value_of(plans[2], "--listen")));
+  EXPECT_THAT(plans[4].arguments, Contains(value_of(plans[3], "--listen")));
+}
+
 TEST_F(ClusterPlan, ExpertMemoryIsSplitOverTheWorkers) {
   options_.expert_memory_bytes = 1000;
   EXPECT_EQ(value_of(plan_cluster(options_, place_)[1], "--expert-memory"), "500");
@@ -81,6 +91,7 @@ TEST(ClusterOptions, GoThroughServesFlagsUnchanged) {
   options.workers = 3;
   options.expert_memory_bytes = 12345;
   options.predictor = "none";
+  options.predictors = 2;
   options.routing = "gated";
   options.predicted_top_k = 3;
   options.predicted_weights = "published";
