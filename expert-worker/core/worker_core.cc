@@ -115,7 +115,9 @@ void WorkerCore::greet(PeerId peer, const proto::Hello& hello, bool on_control_l
     actions.emplace_back(SendControl{peer, proto::Refuse{ErrorCode::kOverloaded, "too many routers"}});
   } else {
     actions.emplace_back(SendControl{peer, identity_.welcome});
-    if (draining_) actions.emplace_back(SendControl{peer, proto::Draining{}});
+    // Said again each time: what was said before may have been lost with a connection.
+    actions.emplace_back(
+        SendControl{peer, draining_ ? proto::Message(proto::Draining{}) : proto::Message(proto::Resume{})});
     residency_changed_ = true;  // The new router does not know it yet.
   }
 }

@@ -31,7 +31,8 @@ bool names_decoder(const proto::Welcome& predictor, std::int32_t encoder_layers)
 
 std::string reachable_data_endpoint(const std::string& control_endpoint, const std::string& announced) {
   constexpr std::string_view kTcp = "tcp://";
-  if (!control_endpoint.starts_with(kTcp) || !announced.starts_with(kTcp)) return announced;
+  if (!control_endpoint.starts_with(kTcp)) return announced;
+  if (!announced.starts_with(kTcp)) return "";  // No socket of this host's own, whatever a remote peer says.
   const auto host_end = control_endpoint.rfind(':');
   const auto port = announced.rfind(':');
   return control_endpoint.substr(0, host_end) + announced.substr(port);
@@ -113,8 +114,9 @@ bool PeerLink::given_up() const {
 
 namespace {
 
-void change_links(std::vector<std::unique_ptr<PeerLink>>& links, const PeerChange& change,
-                  const PeerConnector& connector) {
+std::vector<NamedEndpoint> change_links(std::vector<std::unique_ptr<PeerLink>>& links, const PeerChange& change,
+                                        const PeerConnector& connector) {
+  std::vector<NamedEndpoint> failed;
   const auto find = [&links](const NamedEndpoint& peer) {
     return std::ranges::find_if(links, [&peer](const auto& link) { return link->where().endpoint == peer.endpoint; });
   };
@@ -130,17 +132,19 @@ void change_links(std::vector<std::unique_ptr<PeerLink>>& links, const PeerChang
     auto made = connect_peers(connector.transport, connector.role, {peer}, connector.hello);
     if (!made) {
       spdlog::error("peer not connected error=\"{}\"", made.error().message);
+      failed.push_back(peer);
       continue;
     }
     spdlog::info("peer found by its name peer={}", peer.name);
     links.push_back(std::move(made->front()));
   }
+  return failed;
 }
 
 }  // namespace
 
-void WorkerLinks::change(const PeerChange& change, const PeerConnector& connector) {
-  change_links(links_, change, connector);
+std::vector<NamedEndpoint> WorkerLinks::change(const PeerChange& change, const PeerConnector& connector) {
+  return change_links(links_, change, connector);
 }
 
 bool WorkerLinks::poll(TimePoint now) {
@@ -171,9 +175,11 @@ void WorkerLinks::take_message(PeerLink& link, const proto::Message& message) {
 
 void WorkerLinks::send_roster() {
   proto::Roster roster{.epoch = ++epoch_, .members = {}};
+  std::set<WorkerId> seen;
   for (const auto& link : links_) {
     const PeerState state = link->core().state();
     if (state != PeerState::kReady && state != PeerState::kDraining) continue;
+    if (!seen.insert(link->core().welcome()->worker).second) continue;  // Found at two addresses.
     roster.members.push_back(member_of(*link->core().welcome(), state == PeerState::kDraining));
   }
   owners_ = placement::Owners(roster.members, experts_total_);
@@ -199,13 +205,16 @@ bool WorkerLinks::take_changed() {
 
 std::vector<TrunkWorker> WorkerLinks::live() const {
   std::vector<TrunkWorker> workers;
+  std::set<WorkerId> seen;
   for (const auto& link : links_) {
     const PeerState state = link->core().state();
     if (state != PeerState::kReady && state != PeerState::kDraining) continue;
     const proto::Welcome& welcome = *link->core().welcome();
+    if (!seen.insert(welcome.worker).second) continue;  // Found at two addresses.
+    const bool is_remote = link->where().endpoint.starts_with("tcp://");
     workers.push_back({member_of(welcome, state == PeerState::kDraining),
                        reachable_data_endpoint(link->where().endpoint, welcome.data_endpoint),
-                       welcome.shared_memory_endpoint, link->where().key()});
+                       is_remote ? "" : welcome.shared_memory_endpoint, link->where().key()});
   }
   return workers;
 }
@@ -268,9 +277,10 @@ std::string WorkerLinks::worker_name(WorkerId worker) const {
 
 std::vector<WorkerStatus> WorkerLinks::status() const {
   std::vector<WorkerStatus> all;
+  std::set<WorkerId> seen;
   for (const auto& link : links_) {
     const auto& welcome = link->core().welcome();
-    if (!welcome) continue;
+    if (!welcome || !seen.insert(welcome->worker).second) continue;
     WorkerStatus status{.name = welcome->name};
     status.memory_budget_bytes = welcome->capacity.memory_budget_bytes;
     status.kernel = welcome->kernel;
@@ -303,8 +313,8 @@ std::vector<WorkerStatus> WorkerLinks::status() const {
   return all;
 }
 
-void PredictorLinks::change(const PeerChange& change, const PeerConnector& connector) {
-  change_links(links_, change, connector);
+std::vector<NamedEndpoint> PredictorLinks::change(const PeerChange& change, const PeerConnector& connector) {
+  return change_links(links_, change, connector);
 }
 
 bool PredictorLinks::poll(TimePoint now, std::vector<proto::HashTableEntries>& entries) {

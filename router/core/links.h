@@ -91,7 +91,8 @@ class WorkerLinks {
   // True when active. Sends the roster around when somebody came or went.
   bool poll(TimePoint now);
   // Connects to those that come. Those that are gone may still answer, and are left alone until they do not.
-  void change(const PeerChange& change, const PeerConnector& connector);
+  // Returns those that could not be connected now; to be tried again.
+  std::vector<NamedEndpoint> change(const PeerChange& change, const PeerConnector& connector);
   // True once after each change of live().
   bool take_changed();
 
@@ -139,7 +140,8 @@ class PredictorLinks {
       : links_(std::move(links)), encoder_layers_(encoder_layers) {}
 
   // As WorkerLinks'.
-  void change(const PeerChange& change, const PeerConnector& connector);
+  // Returns those that could not be connected now; to be tried again.
+  std::vector<NamedEndpoint> change(const PeerChange& change, const PeerConnector& connector);
   // Appends the entries that came in.
   bool poll(TimePoint now, std::vector<proto::HashTableEntries>& entries);
 

@@ -67,4 +67,12 @@ PeerChange PeerDirectory::resolved(const Resolution& resolution) {
   return change;
 }
 
+void PeerDirectory::not_connected(const std::string& host, const std::vector<NamedEndpoint>& peers) {
+  for (const NamedEndpoint& peer : peers) {
+    std::erase_if(addresses_[host], [&](const std::string& address) {
+      return peer.endpoint.starts_with(std::string(kTcp) + address + ":");
+    });
+  }
+}
+
 }  // namespace sida::router

@@ -33,6 +33,8 @@ class PeerDirectory {
   [[nodiscard]] std::vector<NamedEndpoint> addressed() const;
   // Takes what a name stands for now. A peer found so is called NAME@ADDRESS:PORT and has the key of NAME.
   PeerChange resolved(const Resolution& resolution);
+  // Of a change that resolved() told: these come again with the name's next resolution.
+  void not_connected(const std::string& host, const std::vector<NamedEndpoint>& peers);
 
  private:
   std::vector<NamedEndpoint> configured_;

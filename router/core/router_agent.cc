@@ -214,7 +214,8 @@ bool RouterAgent::take_outcome(const SequenceOutcome& outcome, TimePoint now) {
     return true;
   }
   running.encoded = true;
-  if (predict_decoder(outcome.id, running, outcome) && running.by_table()) await_table(outcome.id, now);
+  running.decoder_asked = predict_decoder(outcome.id, running, outcome);
+  if (running.decoder_asked && running.by_table()) await_table(outcome.id, now);
   return false;
 }
 

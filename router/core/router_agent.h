@@ -68,7 +68,8 @@ class RouterAgent : public Engine {
     std::size_t source_tokens = 0;
     std::size_t decoded_tokens = 0;  // Decoder rows computed so far.
     bool encoded = false;
-    bool beams = false;  // A beam search: nobody predicts its decoder tokens.
+    bool beams = false;          // A beam search: nobody predicts its decoder tokens.
+    bool decoder_asked = false;  // A predictor was asked about the next decoder tokens.
     TimePoint admitted;
     TimePoint last_token;   // Of `result`.
     TimePoint table_taken;  // When the step under way was given the sequence's entries.

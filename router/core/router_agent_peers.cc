@@ -32,8 +32,11 @@ std::vector<std::string> RouterAgent::host_names() const {
 
 void RouterAgent::follow_names() {
   for (const Resolution& resolution : resolver_.take()) {
-    workers_.change(worker_peers_.directory.resolved(resolution), worker_peers_.connector);
-    predictors_.change(predictor_peers_.directory.resolved(resolution), predictor_peers_.connector);
+    PeerDirectory& workers = worker_peers_.directory;
+    workers.not_connected(resolution.host, workers_.change(workers.resolved(resolution), worker_peers_.connector));
+    PeerDirectory& predictors = predictor_peers_.directory;
+    predictors.not_connected(resolution.host,
+                             predictors_.change(predictors.resolved(resolution), predictor_peers_.connector));
   }
 }
 

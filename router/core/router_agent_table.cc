@@ -117,7 +117,7 @@ void RouterAgent::take_routing(Running& running, const SequenceOutcome& outcome)
                    .by_table = layer.by_table,
                    .needed = layer.began,
                    .taken = running.by_table() ? running.table_taken : layer.began,
-                   .asked = !running.beams || !outcome.decoded},
+                   .asked = !outcome.decoded || running.decoder_asked},
                   report);
     report_workers(report, layer, running.job.return_experts);
     expert_rows_.add(layer.layer, layer.served);

@@ -206,7 +206,7 @@ class EncryptedLinks(unittest.TestCase):
                 replace(cluster.folder / "router" / "peers" / "worker-0.pub", old["worker-0"] + new["worker-0"])
                 cluster.router.wait_for_line(r"keys read anew allowed=3")
                 replace(cluster.folder / "worker-0" / "self.key", (newer / "worker-0.key").read_text())
-                cluster.workers[0].wait_for_line(r"listening with a new key")
+                cluster.workers[0].wait_for_line(r"listening with new keys")
                 cluster.wait_until(lambda: cluster.state_count("expert-worker", "ready") == 2, "links are back")
                 before = len(load.answers)
                 cluster.wait_until(lambda: len(load.answers) > before + 2 * AT_A_TIME, "requests go on")

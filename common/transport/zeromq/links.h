@@ -89,11 +89,13 @@ class Server final : public Interface {
   [[nodiscard]] const std::string& endpoint() const override { return parts_.endpoint; }
 
  private:
-  // What peers say whose key was taken away since they connected is dropped.
+  // What peers say whose key was taken away since they connected is dropped; their connections end, so that it is no
+  // more than what was under way.
   std::optional<ReceivedParts> receive_admitted() {
     for (;;) {
       auto parts = parts_.socket.receive();
       if (!parts || !parts_.keys || parts_.keys->admits(parts->public_key)) return parts;
+      parts_.keys->follow(parts_.socket);
     }
   }
 

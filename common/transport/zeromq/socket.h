@@ -45,7 +45,7 @@ class Socket {
   // Ends connections made by it; what is on its way there may be lost. Nothing where there is none.
   void unbind(const std::string& address);
   void disconnect(const std::string& address);
-  [[nodiscard]] SocketMonitor monitor() { return {*context_, socket_}; }
+  Result<SocketMonitor> monitor() { return SocketMonitor::watch(*context_, socket_); }
 
   // All parts or none. kOverloaded: the queue is full. kUnavailable: a ROUTER has no such peer.
   Result<void> send(std::span<const Frame> parts);

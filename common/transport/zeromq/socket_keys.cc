@@ -13,12 +13,16 @@ namespace {
 // Between two attempts when none of the server's keys worked.
 constexpr std::chrono::milliseconds kRetryFirst{100};
 constexpr std::uint64_t kRetryDoublings = 4;
+// What the library tells so soon after a change of keys may still be of the connection before, and is not counted.
+constexpr std::chrono::milliseconds kSettling{50};
 
 }  // namespace
 
 Result<std::unique_ptr<ServerKeys>> ServerKeys::listen(Socket& socket, const std::string& address,
                                                        std::shared_ptr<Keyring> keyring) {
-  std::unique_ptr<ServerKeys> keys(new ServerKeys(std::move(keyring), socket.monitor()));
+  auto monitor = socket.monitor();
+  if (!monitor) return tl::unexpected(std::move(monitor).error());
+  std::unique_ptr<ServerKeys> keys(new ServerKeys(std::move(keyring), *std::move(monitor)));
   keys->version_ = keys->keyring_->version();
   keys->keys_ = keys->keyring_->keys();
   SIDA_TRY(keys->bind(socket, address));
@@ -39,13 +43,13 @@ bool ServerKeys::follow(Socket& socket) {
     if (*event == ConnectionEvent::kNoHandshake) keyring_->count_handshake();
   }
   take_new_keys();
-  if (secret_key_ == keys_->own.secret_key) return false;
+  if (secret_key_ == keys_->own.secret_key && !std::exchange(key_gone_, false)) return false;
   // A listener keeps the key that it was made with, and takes its connections along; clients come again at once.
   if (!std::exchange(secret_key_, "").empty()) socket.unbind(address_);
   const auto bound = bind(socket, address_);
   if (bound) {
     failed_binds_ = 0;
-    spdlog::info("listening with a new key endpoint={}", address_);
+    spdlog::info("listening with new keys endpoint={}", address_);
   } else if (std::has_single_bit(++failed_binds_) && failed_binds_ > 8) {  // The port is free after a moment.
     spdlog::error("not listening endpoint={} error=\"{}\"", address_, bound.error().message);
   }
@@ -56,7 +60,8 @@ void ServerKeys::take_new_keys() {
   const std::uint64_t version = keyring_->version();
   if (version == version_) return;
   version_ = version;
-  keys_ = keyring_->keys();
+  const auto before = std::exchange(keys_, keyring_->keys());
+  key_gone_ |= !std::ranges::all_of(before->allowed, [&](const std::string& key) { return keys_->allows(key); });
 }
 
 bool ServerKeys::admits(const std::string& public_key) {
@@ -68,7 +73,9 @@ bool ServerKeys::admits(const std::string& public_key) {
 
 Result<std::unique_ptr<ClientKeys>> ClientKeys::connect(Socket& socket, std::string address, std::string server,
                                                         std::shared_ptr<Keyring> keyring) {
-  std::unique_ptr<ClientKeys> keys(new ClientKeys(std::move(keyring), socket.monitor()));
+  auto monitor = socket.monitor();
+  if (!monitor) return tl::unexpected(std::move(monitor).error());
+  std::unique_ptr<ClientKeys> keys(new ClientKeys(std::move(keyring), *std::move(monitor)));
   keys->address_ = std::move(address);
   keys->server_ = std::move(server);
   keys->version_ = keys->keyring_->version();
@@ -82,11 +89,17 @@ Result<std::unique_ptr<ClientKeys>> ClientKeys::connect(Socket& socket, std::str
 }
 
 void ClientKeys::note_failure(const char* why) {
+  if (encrypted_) return;
+  if (!settled_) {
+    early_failure_ = why;  // Looked at again when the connection should stand: not every failure is told twice.
+    return;
+  }
+  // Once per attempt: the library tries the same key again by itself, and each time would put the next key off.
+  if (retry_at_ != TimePoint::max()) return;
   ++failures_;
-  const std::size_t known = keyring_->keys()->of(server_).size();
-  const auto rounds = failures_ / std::max<std::size_t>(1, known);
-  retry_at_ =
-      steady_now() + (rounds == 0 ? Duration::zero() : kRetryFirst * (1U << std::min(rounds - 1, kRetryDoublings)));
+  // All keys are tried at the same pace, ever more slowly.
+  const auto rounds = (failures_ - 1) / std::max<std::size_t>(1, keyring_->keys()->of(server_).size());
+  retry_at_ = steady_now() + kRetryFirst * (1U << std::min(rounds, kRetryDoublings));
   // The first, and then ever more rarely: it is tried for ever.
   if (std::has_single_bit(failures_)) {
     spdlog::warn("link refused peer={} endpoint={} count={} why=\"{}\"", server_, address_, failures_, why);
@@ -107,13 +120,18 @@ void ClientKeys::note(ConnectionEvent event) {
       note_failure("no handshake; does it run with keys, and is the public key that we know its own?");
       break;
     case ConnectionEvent::kDisconnected:
-      if (std::exchange(encrypted_, false)) ++interruptions_;
+      if (settled_ && std::exchange(encrypted_, false)) ++interruptions_;
       break;
   }
 }
 
 bool ClientKeys::follow(Socket& socket) {
   while (const auto event = monitor_.next()) note(*event);
+  // From here on, so that none of the events above was counted that may be of the last connection.
+  if (!settled_ && steady_now() >= settled_at_) {
+    settled_ = true;
+    if (early_failure_ != nullptr) note_failure(std::exchange(early_failure_, nullptr));
+  }
   bool due = retry_at_ != TimePoint::max() && retry_at_ <= steady_now();
   if (const std::uint64_t version = keyring_->version(); version != version_) {
     version_ = version;
@@ -136,6 +154,9 @@ void ClientKeys::reconnect(Socket& socket) {
     ++interruptions_;
   }
   encrypted_ = false;
+  settled_ = false;
+  early_failure_ = nullptr;
+  settled_at_ = steady_now() + kSettling;
   retry_at_ = TimePoint::max();
   secret_key_ = keys->own.secret_key;
   auto use = std::ranges::find(known, server_key_);

@@ -36,6 +36,7 @@ class ServerKeys {
   std::shared_ptr<const LinkKeys> keys_;
   std::uint64_t version_ = 0;
   std::string secret_key_;  // With which it listens; empty: it does not, and tries again.
+  bool key_gone_ = false;   // Of a peer, whose connections are to end: all do, and who is still allowed comes again.
   std::string address_;
   std::uint64_t failed_binds_ = 0;
 };
@@ -66,6 +67,9 @@ class ClientKeys {
   std::string secret_key_;
   std::string server_key_;  // Empty: not connected, since the server has no key any more.
   bool encrypted_ = false;
+  bool settled_ = false;  // What happens is of this connection, not of the one before.
+  TimePoint settled_at_{};
+  const char* early_failure_ = nullptr;
   std::uint64_t failures_ = 0;  // Handshakes, since one succeeded.
   TimePoint retry_at_ = TimePoint::max();
   std::uint64_t interruptions_ = 0;

@@ -47,7 +47,16 @@ SocketMonitor::SocketMonitor(zmq::context_t& context, zmq::socket_t& socket)
   events_.set(zmq::sockopt::rcvhwm, kEventsMax);
   // Connected first: the library's side would wait for somebody to read.
   events_.connect(address);
-  SIDA_CHECK(zmq_socket_monitor(socket.handle(), address.c_str(), kWatched) == 0);
+  if (zmq_socket_monitor(socket.handle(), address.c_str(), kWatched) != 0) throw zmq::error_t();
+}
+
+Result<SocketMonitor> SocketMonitor::watch(zmq::context_t& context, zmq::socket_t& socket) {
+  try {
+    return SocketMonitor(context, socket);
+  } catch (const zmq::error_t& error) {
+    return fail(ErrorCode::kIo, std::string("no more links can be made: ") + error.what() +
+                                    "; raise the limit of open files (ulimit -n), or have fewer peers");
+  }
 }
 
 SocketMonitor::SocketMonitor(SocketMonitor&& other) noexcept

@@ -4,6 +4,8 @@
 #include <optional>
 #include <zmq.hpp>
 
+#include "common/base/result.h"
+
 namespace sida::transport::zeromq {
 
 enum class ConnectionEvent {
@@ -17,8 +19,8 @@ enum class ConnectionEvent {
 // one.
 class SocketMonitor {
  public:
-  // Before the socket binds or connects.
-  SocketMonitor(zmq::context_t& context, zmq::socket_t& socket);
+  // Before the socket binds or connects. kIo: no socket or descriptor is left.
+  static Result<SocketMonitor> watch(zmq::context_t& context, zmq::socket_t& socket);
   ~SocketMonitor();
   SocketMonitor(SocketMonitor&& other) noexcept;
   SocketMonitor& operator=(SocketMonitor&&) = delete;
@@ -26,6 +28,8 @@ class SocketMonitor {
   std::optional<ConnectionEvent> next();
 
  private:
+  SocketMonitor(zmq::context_t& context, zmq::socket_t& socket);
+
   void* watched_;  // nullptr when moved from.
   zmq::socket_t events_;
 };

@@ -20,6 +20,8 @@ using TensorClientLink = Client<TensorClient, TensorMessage>;
 using TensorServerLink = Server<TensorServer, TensorMessage>;
 
 constexpr std::size_t kRoutingIdBytes = 16;
+// An encrypted link takes three, a worker two links; the library's own limit of 1023 is that of 170 workers.
+constexpr int kSocketsMax = 1 << 14;
 
 // New for every client ever made, so that a server never takes one incarnation for another. ZeroMQ reserves ids that
 // start with a zero byte.
@@ -33,6 +35,7 @@ std::string random_routing_id() {
 // The library's threads, and who may connect to them. Lives as long as the last socket.
 struct GuardedContext {
   explicit GuardedContext(const std::shared_ptr<Keyring>& keyring) {
+    context.set(zmq::ctxopt::max_sockets, kSocketsMax);
     if (keyring) guard.emplace(context, keyring);
   }
   zmq::context_t context{1};

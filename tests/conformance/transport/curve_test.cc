@@ -174,6 +174,25 @@ TEST_F(Curve, BelievesNobodyWhoseKeyWasTakenAway) {
   EXPECT_TRUE(counts_unknown_key());
 }
 
+// The library tries a key that does not fit again by itself, many times between two looks.
+TEST_F(Curve, AClientThatLooksSeldomFindsTheKeyThatFits) {
+  client_keys_->set(keys_of(client_pair_, "server", {make_key_pair().public_key, server_pair_.public_key}));
+  connect();
+  const TimePoint until = steady_now() + kPatience;
+  bool arrived = false;
+  while (!arrived && steady_now() < until) {
+    std::ignore = client_->send(frame_of("hello"));
+    const TimePoint next = steady_now() + std::chrono::milliseconds(150);
+    std::ignore = client_->receive();
+    while (steady_now() < next) {
+      arrived |= server_->receive().has_value();
+      const int descriptor = server_->wake_descriptor();
+      wait_readable({&descriptor, 1}, next);
+    }
+  }
+  EXPECT_TRUE(arrived);
+}
+
 TEST_F(Curve, TakesAClientsNewKeyWhileItServes) {
   connect();
   ASSERT_TRUE(talks("old"));

@@ -53,6 +53,8 @@ TEST(ReachableDataEndpoint, IsWhereTheRouterWasToldToConnect) {
   EXPECT_EQ(reachable_data_endpoint("tcp://[fd00::2]:5600", "tcp://[::]:41234"), "tcp://[fd00::2]:41234");
   EXPECT_EQ(reachable_data_endpoint("tcp://10.0.0.2:5600", "tcp://192.0.2.1:22"), "tcp://10.0.0.2:22");
   EXPECT_EQ(reachable_data_endpoint("ipc:///w.sock", "ipc:///w.sock-data"), "ipc:///w.sock-data");
+  EXPECT_EQ(reachable_data_endpoint("tcp://10.0.0.2:5600", "ipc:///run/other.sock"), "")
+      << "a remote peer chooses no socket of this host";
 }
 
 TEST_F(WorkerLinksTest, OffersAWorkerOnceItIsWelcomed) {

@@ -47,6 +47,14 @@ TEST_F(PeerDirectoryTest, HasAPeerForEachAddress) {
   EXPECT_THAT(change.gone, IsEmpty());
 }
 
+TEST_F(PeerDirectoryTest, TellsAgainWhatCouldNotBeConnected) {
+  const PeerChange first = directory_.resolved({"workers", {"10.0.0.3", "10.0.0.33"}});
+  directory_.not_connected("workers", {first.come.front()});
+  EXPECT_THAT(names(directory_.resolved({"workers", {"10.0.0.3", "10.0.0.33"}}).come),
+              ElementsAre("pool@10.0.0.3:5600=tcp://10.0.0.3:5600 key pool",
+                          "spare@10.0.0.3:5601=tcp://10.0.0.3:5601 key spare"));
+}
+
 TEST_F(PeerDirectoryTest, TellsOnlyWhatChanged) {
   directory_.resolved({"workers", {"10.0.0.3", "10.0.0.4"}});
   EXPECT_THAT(directory_.resolved({"workers", {"10.0.0.4", "10.0.0.3"}}).come, IsEmpty());
