@@ -26,12 +26,16 @@ const BeamParams* beam_search_of(const Job& job) {
   return generate == nullptr || !generate->sampling.beam_search ? nullptr : &*generate->sampling.beam_search;
 }
 
-// Of all its beams.
-std::int64_t new_tokens(const Job& job) {
+Arrival arrival_of(SequenceId id, const Job& job) {
   const auto* generate = std::get_if<GenerateJob>(&job.work);
-  if (generate == nullptr) return 0;
   const BeamParams* beams = beam_search_of(job);
-  return std::int64_t{std::max(0, generate->sampling.max_new_tokens)} * (beams == nullptr ? 1 : beams->beams);
+  return {.sequence = id,
+          .source_tokens = static_cast<std::int64_t>(source_of(job).size()),
+          .target_tokens = static_cast<std::int64_t>(target_tokens(job)),
+          .deadline = job.deadline,
+          .new_tokens = generate == nullptr ? 0 : std::max(0, generate->sampling.max_new_tokens),
+          .beams = beams == nullptr ? 1 : beams->beams,
+          .client = job.client};
 }
 
 }  // namespace
@@ -104,9 +108,7 @@ bool RouterAgent::take_events(TimePoint now) {
 void RouterAgent::admit(Job job, TimePoint now) {
   const SequenceId id{next_sequence_++};
   const std::size_t source_tokens = source_of(job).size();
-  auto admitted =
-      scheduler_.submit(id, static_cast<std::int64_t>(source_tokens), static_cast<std::int64_t>(target_tokens(job)),
-                        job.deadline, now, new_tokens(job), job.client);
+  auto admitted = scheduler_.submit(arrival_of(id, job), now);
   if (!admitted) {
     ++counters_.requests_failed;
     job.done(tl::unexpected(std::move(admitted).error()));

@@ -19,11 +19,16 @@ class FairShares {
   std::int64_t arrived(std::uint64_t client, std::int64_t cost) {
     Share& share = shares_[client];
     // Never before an older one of the same client, though what left between them costs nothing.
-    const std::int64_t place = std::max({served_, share.next_place, share.last_place});
+    const std::int64_t place = std::max({served_, share.next_place, share.last_place});  // As next_place().
     share.last_place = place;
     share.next_place = place + cost;
     ++share.waiting;
     return place;
+  }
+  // The place that the client's next request would have.
+  [[nodiscard]] std::int64_t next_place(std::uint64_t client) const {
+    const auto found = shares_.find(client);
+    return found == shares_.end() ? served_ : std::max({served_, found->second.next_place, found->second.last_place});
   }
   // The request at that place is served.
   void served(std::uint64_t client, std::int64_t place) {

@@ -19,19 +19,57 @@ struct SchedulerCore::RowBudget {
   }
 };
 
-Result<void> SchedulerCore::submit(SequenceId sequence, std::int64_t source_tokens, std::int64_t target_tokens,
-                                   TimePoint deadline, TimePoint now, std::int64_t new_tokens, std::uint64_t client) {
-  SIDA_CHECK(source_tokens > 0 && target_tokens >= 0 && new_tokens >= 0);
-  const std::int64_t tokens = source_tokens + target_tokens;
-  SIDA_TRY(check_room(tokens, client));
-  const auto [added, is_new] =
-      sequences_.emplace(sequence, Sequence{source_tokens, target_tokens, deadline, new_tokens, client});
+Result<void> SchedulerCore::submit(const Arrival& arrival, TimePoint now) {
+  SIDA_CHECK(arrival.source_tokens > 0 && arrival.target_tokens >= 0 && arrival.new_tokens >= 0 && arrival.beams > 0);
+  Sequence sequence{.source_tokens = arrival.source_tokens,
+                    .target_tokens = arrival.target_tokens,
+                    .deadline = arrival.deadline,
+                    .new_tokens = arrival.new_tokens,
+                    .beams = arrival.beams,
+                    .client = arrival.client};
+  SIDA_TRY(check_room(sequence.tokens(), sequence.client));
+  SIDA_TRY(check_time(sequence, now));
+  const auto [added, is_new] = sequences_.emplace(arrival.sequence, std::move(sequence));
   SIDA_CHECK(is_new);
   added->second.number = turns_.arrived(now);
-  added->second.place = shares_.arrived(client, added->second.cache_tokens());
-  stand_in_line(sequence);
-  waiting_tokens_ += tokens;
+  added->second.place = shares_.arrived(arrival.client, added->second.cache_tokens());
+  stand_in_line(arrival.sequence);
+  waiting_tokens_ += added->second.tokens();
+  estimate_.line(true, now);
   return {};
+}
+
+// What there is to compute once it is there too.
+WaitEstimate::Load SchedulerCore::load_with(const Sequence& sequence) const {
+  const std::int64_t own = sequence.cache_tokens();
+  const bool room = running_.size() < limits_.running_max && cache_tokens_ + own <= limits_.cache_tokens_max;
+  WaitEstimate::Load load{.line_tokens = own,
+                          .source_tokens = sequence.source_tokens,
+                          .rows = sequence.beams,
+                          .new_tokens = sequence.new_tokens};
+  for (const SequenceId id : running_) load.rows += sequences_.at(id).beams;
+  const std::int64_t place = shares_.next_place(sequence.client);
+  for (const SequenceId id : waiting_) {
+    const Sequence& other = sequences_.at(id);
+    if (other.place > place) break;
+    load.line_tokens += other.cache_tokens();
+    load.source_tokens += other.source_tokens;
+    load.rows += other.beams;
+  }
+  if (waiting_.empty() && room) load.line_tokens = 0;
+  return load;
+}
+
+// Whoever would be too late is told now, and does not make those behind it late.
+Result<void> SchedulerCore::check_time(const Sequence& sequence, TimePoint now) const {
+  if (sequence.deadline == TimePoint::max() || sequences_.empty()) return {};
+  const auto expected = estimate_.expected(load_with(sequence));
+  if (!expected || *expected <= sequence.deadline - now) return {};
+  const auto ms = [](Duration time) {
+    return std::to_string(std::chrono::duration_cast<std::chrono::milliseconds>(time).count()) + " ms";
+  };
+  return fail(ErrorCode::kOverloaded, "the answer would take about " + ms(*expected) + " and has " +
+                                          ms(sequence.deadline - now) + "; try again later or give it more time");
 }
 
 Result<void> SchedulerCore::check_room(std::int64_t tokens, std::uint64_t client) const {
@@ -119,6 +157,7 @@ void SchedulerCore::plan_sources(StepPlan& plan, RowBudget& budget, TimePoint no
     sources.erase(next);
   }
   std::erase_if(waiting_, [&](SequenceId id) { return sequences_.at(id).in_step; });
+  estimate_.line(!waiting_.empty(), now);
   std::uint64_t oldest = UINT64_MAX;
   for (const SequenceId id : waiting_) oldest = std::min(oldest, sequences_.at(id).number);
   if (!waiting_.empty()) turns_.forget_below(oldest);
@@ -146,6 +185,8 @@ bool SchedulerCore::is_overdue(SequenceId waiting, TimePoint now) const {
 void SchedulerCore::admit(const WaitingSource& source, TimePoint now) {
   Sequence& sequence = sequences_.at(source.id);
   sequence.in_step = true;
+  sequence.taken = now;
+  estimate_.taken(sequence.cache_tokens(), now);
   running_.push_back(source.id);
   cache_tokens_ += sequence.cache_tokens();
   waiting_tokens_ -= sequence.tokens();
@@ -159,11 +200,28 @@ void SchedulerCore::step_done(StepId step, std::span<const SequenceId> finished,
   (token_step_ == step ? token_step_ : long_step_).reset();
   for (SequenceId id : node.mapped().encode) sequences_.at(id).in_step = false;
   for (SequenceId id : node.mapped().decode) sequences_.at(id).in_step = false;
+  measure(node.mapped(), now);
   for (SequenceId id : finished) {
     auto found = sequences_.find(id);
     SIDA_CHECK(found != sequences_.end() && !found->second.in_step);
+    estimate_.finished(found->second.decoded, found->second.new_tokens);
     forget(id, now);
   }
+  if (running_.empty()) tokens_flow_ = false;
+}
+
+void SchedulerCore::measure(const StepPlan& step, TimePoint now) {
+  std::int64_t source_tokens = 0;
+  for (const SequenceId id : step.encode) source_tokens += sequences_.at(id).source_tokens;
+  if (source_tokens > 0) estimate_.encoded(source_tokens, sequences_.at(step.encode.front()).taken, now);
+  std::int64_t rows = 0;
+  for (const SequenceId id : step.decode) {
+    Sequence& sequence = sequences_.at(id);
+    if (sequence.target_tokens > 0) continue;
+    ++sequence.decoded;
+    rows += sequence.beams;
+  }
+  if (rows > 0) estimate_.token_step(rows, !std::exchange(tokens_flow_, true), now);
 }
 
 void SchedulerCore::cancel(SequenceId sequence) {
@@ -220,6 +278,7 @@ void SchedulerCore::forget(SequenceId sequence, TimePoint now) {
   waiting_tokens_ -= node.mapped().tokens();
   shares_.left(node.mapped().client, node.mapped().cache_tokens());
   turns_.gone(now);
+  estimate_.line(!waiting_.empty(), now);
 }
 
 }  // namespace sida::router

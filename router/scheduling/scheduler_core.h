@@ -28,6 +28,7 @@
 #include "router/scheduling/expert_set.h"
 #include "router/scheduling/fair_shares.h"
 #include "router/scheduling/turns.h"
+#include "router/scheduling/wait_estimate.h"
 
 namespace sida::router {
 
@@ -41,6 +42,17 @@ struct SchedulerLimits {
   std::int64_t rows_max = 2048;               // Of a long step: source and target rows together.
   std::size_t sources_max = SIZE_MAX;         // Encoded in one step.
   Duration overtake_max{0};  // Extra wait of a source for others' experts; 0: first come, first served.
+};
+
+// A sequence that wants to be computed.
+struct Arrival {
+  SequenceId sequence;
+  std::int64_t source_tokens = 0;  // 1 or more.
+  std::int64_t target_tokens = 0;  // Of a scoring sequence; 0: it generates, or is classified.
+  TimePoint deadline = TimePoint::max();
+  std::int64_t new_tokens = 0;  // That it generates at most, in each of its beams.
+  std::int64_t beams = 1;
+  std::uint64_t client = 0;  // Whose it is.
 };
 
 struct StepPlan {
@@ -61,10 +73,10 @@ class SchedulerCore {
  public:
   explicit SchedulerCore(SchedulerLimits limits) : limits_(limits) {}
 
-  // `target_tokens`: of a scoring sequence; 0: it generates, at most `new_tokens`. `client`: whose it is. kOverloaded
-  // when the queue is full, nothing kept. A single sequence is always admitted to an empty queue, whatever its length.
-  Result<void> submit(SequenceId sequence, std::int64_t source_tokens, std::int64_t target_tokens, TimePoint deadline,
-                      TimePoint now, std::int64_t new_tokens = 0, std::uint64_t client = 0);
+  // kOverloaded, and nothing kept, when the queue is full, or when the sequence would probably not be done by its
+  // deadline (wait_estimate.h). To an empty queue one is always admitted whatever its length, and whatever its deadline
+  // if nothing runs.
+  Result<void> submit(const Arrival& arrival, TimePoint now);
 
   // A token step if none is in flight and some sequence decodes: every running sequence that is in no step. Else, if
   // none is in flight, a long step: scoring targets, then sources, the oldest first, while rows_max lasts; one of them
@@ -104,7 +116,10 @@ class SchedulerCore {
     std::int64_t target_tokens = 0;
     TimePoint deadline;
     std::int64_t new_tokens = 0;
+    std::int64_t beams = 1;
     std::uint64_t client = 0;
+    TimePoint taken{};         // Out of the line.
+    std::int64_t decoded = 0;  // Token steps that it was in.
     std::uint64_t number = 0;  // In turns_.
     std::int64_t place = 0;    // In line.
     std::optional<ExpertSet> experts;
@@ -112,7 +127,7 @@ class SchedulerCore {
     bool in_step = false;
     bool cancelled = false;
     [[nodiscard]] std::int64_t tokens() const { return source_tokens + target_tokens; }
-    [[nodiscard]] std::int64_t cache_tokens() const { return tokens() + new_tokens; }
+    [[nodiscard]] std::int64_t cache_tokens() const { return tokens() + new_tokens * beams; }
     [[nodiscard]] bool may_start(TimePoint now) const {
       return !in_step && !cancelled && now < deadline && now >= held_until;
     }
@@ -126,15 +141,20 @@ class SchedulerCore {
   [[nodiscard]] bool fit_all(const std::vector<WaitingSource>& sources, const RowBudget& budget) const;
   [[nodiscard]] bool is_overdue(SequenceId waiting, TimePoint now) const;
   [[nodiscard]] Result<void> check_room(std::int64_t tokens, std::uint64_t client) const;
+  [[nodiscard]] Result<void> check_time(const Sequence& sequence, TimePoint now) const;
+  [[nodiscard]] WaitEstimate::Load load_with(const Sequence& sequence) const;
   void stand_in_line(SequenceId sequence);
   void admit(const WaitingSource& source, TimePoint now);
   void forget(SequenceId sequence, TimePoint now);
+  void measure(const StepPlan& step, TimePoint now);
 
   SchedulerLimits limits_;
   std::unordered_map<SequenceId, Sequence> sequences_;
-  std::deque<SequenceId> waiting_;    // By place in line.
-  FairShares shares_;                 // Of those.
-  Turns turns_;                       // The same.
+  std::deque<SequenceId> waiting_;  // By place in line.
+  FairShares shares_;               // Of those.
+  Turns turns_;                     // The same.
+  WaitEstimate estimate_;
+  bool tokens_flow_ = false;          // The last token step left somebody running.
   ExpertPopularity popularity_;       // In sources lately.
   std::vector<SequenceId> running_;   // Encoded or in the step that encodes it, in order of admission.
   std::int64_t waiting_tokens_ = 0;   // Of waiting_.

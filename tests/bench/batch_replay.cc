@@ -117,7 +117,7 @@ Outcome replay(const std::vector<Replayed>& texts, const Order& order, milliseco
     while (arrived.size() < texts.size() && core.waiting() < order.waiting) {
       const SequenceId id{arrived.size()};
       const Replayed& text = texts[id.value];
-      SIDA_CHECK(core.submit(id, static_cast<std::int64_t>(text.source.size()), 0, TimePoint::max(), now));
+      SIDA_CHECK(core.submit({id, static_cast<std::int64_t>(text.source.size())}, now));
       core.predicted(id, order.by_predictor ? text.predicted : text.used);
       arrived.push_back(now);
     }

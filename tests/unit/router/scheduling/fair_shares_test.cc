@@ -65,7 +65,7 @@ class SharedServer {
 
   bool submit(std::uint64_t client, std::int64_t tokens) {
     const SequenceId id{++last_};
-    if (!core_.submit(id, tokens, 0, TimePoint::max(), kStart, 0, client)) return false;
+    if (!core_.submit({id, tokens, 0, TimePoint::max(), 0, 1, client}, kStart)) return false;
     client_of_[id] = client;
     return true;
   }

@@ -44,7 +44,7 @@ std::size_t experts_touched_by_mixed_topics(Duration overtake_max) {
   std::vector<ExpertSet> sets;
   for (std::size_t index = 0; index < 64; ++index) {
     sets.push_back(experts_of_topic(index % 8));
-    EXPECT_TRUE(core.submit(SequenceId{index}, 10, 0, TimePoint::max(), TimePoint{}));
+    EXPECT_TRUE(core.submit({SequenceId{index}, 10}, TimePoint{}));
     core.predicted(SequenceId{index}, sets.back());
   }
   return experts_touched(core, sets, TimePoint{});
@@ -59,7 +59,7 @@ TEST(Overlap, WhomNobodySharesExpertsWithBeginsTheNextStep) {
   SchedulerCore core(batches_of(2, std::chrono::hours(1)));
   const std::vector<std::size_t> topics{0, 1, 0, 0, 0};
   for (std::size_t index = 0; index < topics.size(); ++index) {
-    ASSERT_TRUE(core.submit(SequenceId{index}, 10, 0, TimePoint::max(), TimePoint{}));
+    ASSERT_TRUE(core.submit({SequenceId{index}, 10}, TimePoint{}));
     core.predicted(SequenceId{index}, experts_of_topic(topics[index]));
   }
   const auto first = core.next_step(TimePoint{});
@@ -72,7 +72,7 @@ TEST(Overlap, IsNoReasonToOvertakeWhereNobodyMayEvenBehindOneThatIsHeld) {
   SchedulerCore core(batches_of(2, Duration{0}));
   const std::vector<std::size_t> topics{0, 0, 1, 0};
   for (std::size_t index = 0; index < topics.size(); ++index) {
-    ASSERT_TRUE(core.submit(SequenceId{index}, 10, 0, TimePoint::max(), TimePoint{}));
+    ASSERT_TRUE(core.submit({SequenceId{index}, 10}, TimePoint{}));
     core.predicted(SequenceId{index}, experts_of_topic(topics[index]));
   }
   core.hold(SequenceId{0}, TimePoint::max());
@@ -115,7 +115,7 @@ class RandomArrivals {
 
   void submit() {
     const Waiting source{SequenceId{++last_}, waiting_.size(), static_cast<std::int64_t>(1 + pick(60))};
-    if (core_.submit(source.id, source.rows, 0, TimePoint::max(), now_)) waiting_.push_back(source);
+    if (core_.submit({source.id, source.rows}, now_)) waiting_.push_back(source);
     note_turns();
   }
 

@@ -18,7 +18,7 @@ constexpr SequenceId kC{3};
 
 void submit(SchedulerCore& core, SequenceId id, std::int64_t source, std::int64_t target = 0,
             TimePoint deadline = kNever) {
-  ASSERT_TRUE(core.submit(id, source, target, deadline, kStart));
+  ASSERT_TRUE(core.submit({id, source, target, deadline}, kStart));
 }
 
 StepId run_step(SchedulerCore& core, std::vector<SequenceId> finished = {}) {
@@ -178,7 +178,7 @@ TEST(SchedulerCore, AHeldSequenceCanBeCancelled) {
 TEST(SchedulerCore, RefusesMoreWaitingSequencesThanAllowed) {
   SchedulerCore core({.waiting_max = 1});
   submit(core, kA, 10);
-  auto refused = core.submit(kB, 10, 0, kNever, kStart);
+  auto refused = core.submit({kB, 10}, kStart);
   ASSERT_FALSE(refused);
   EXPECT_EQ(refused.error().code, ErrorCode::kOverloaded);
   EXPECT_EQ(core.waiting(), 1U);
@@ -187,15 +187,15 @@ TEST(SchedulerCore, RefusesMoreWaitingSequencesThanAllowed) {
 TEST(SchedulerCore, RefusesMoreWaitingTokensThanAllowed) {
   SchedulerCore core({.waiting_tokens_max = 20});
   submit(core, kA, 10, 5);
-  auto refused = core.submit(kB, 6, 0, kNever, kStart);
+  auto refused = core.submit({kB, 6}, kStart);
   ASSERT_FALSE(refused);
   EXPECT_EQ(refused.error().code, ErrorCode::kOverloaded);
-  EXPECT_TRUE(core.submit(kB, 5, 0, kNever, kStart));
+  EXPECT_TRUE(core.submit({kB, 5}, kStart));
 }
 
 TEST(SchedulerCore, AdmitsALongSequenceToAnEmptyQueue) {
   SchedulerCore core({.waiting_tokens_max = 20});
-  EXPECT_TRUE(core.submit(kA, 100, 0, kNever, kStart));
+  EXPECT_TRUE(core.submit({kA, 100}, kStart));
 }
 
 TEST(SchedulerCore, EndsAWaitingSequencePastItsDeadline) {
@@ -253,12 +253,12 @@ TEST(SchedulerCore, ASequenceThatFinishesInTheStepThatItIsCancelledInHasFinished
 
 TEST(SchedulerCore, StartsNoSequenceWhoseCacheDoesNotFitBesideTheRunningOnes) {
   SchedulerCore core({.cache_tokens_max = 100});
-  ASSERT_TRUE(core.submit(kA, 30, 0, kNever, kStart, 200));  // Alone it runs, whatever its size.
+  ASSERT_TRUE(core.submit({kA, 30, 0, kNever, 200}, kStart));  // Alone it runs, whatever its size.
   submit(core, kB, 1);
   run_step(core);
   EXPECT_EQ(core.running(), 1U);
   run_step(core, {kA});
-  ASSERT_TRUE(core.submit(kC, 50, 0, kNever, kStart, 49));
+  ASSERT_TRUE(core.submit({kC, 50, 0, kNever, 49}, kStart));
   run_step(core);
   EXPECT_EQ(core.running(), 2U);
 }
