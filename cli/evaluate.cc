@@ -125,6 +125,9 @@ Result<TraceResult> measure(const std::string& path, const model::ModelDirectory
   auto summary = summarise(path);
   if (!summary) return tl::unexpected(std::move(summary).error());
   SIDA_TRY(trace::check_fits(path, summary->header, predictor::trace_of(predictor::served_model(model))));
+  if (summary->sequences == 0) {
+    return fail(ErrorCode::kInvalidModel, path + ": the trace has no sequences; record one with 'sida trace'");
+  }
   const trace::TraceHeader header = summary->header;
   TraceResult result{.summary = std::move(*summary), .subjects = {}};
   std::vector<std::unique_ptr<Subject>> subjects;
@@ -236,14 +239,18 @@ Result<void> run(EvaluateOptions& options) {
 int evaluate(const Arguments& arguments) {
   EvaluateOptions options;
   options.cluster.log_level = "error";
+  options.cluster.table_wait = std::chrono::seconds(10);  // What a mode is worth, not how busy the machine is.
   config::Schema schema = describe(options);
   if (const auto exit_code = config::configure(schema, arguments)) {
     return *exit_code;
   }
   if (options.answer_tasks.empty()) options.answer_tasks = {"short", "pair", "long"};
   block_shutdown_signals();
-  const auto done = run(options);
-  return done ? 0 : report(done.error());
+  auto done = run(options);
+  if (done) return 0;
+  // A file that is missing is as little of use as one that is damaged.
+  if (done.error().code == ErrorCode::kNotFound) done.error().code = ErrorCode::kInvalidModel;
+  return report(done.error());
 }
 
 }  // namespace sida::cli

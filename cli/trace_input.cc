@@ -181,7 +181,9 @@ Result<TraceInput> read_trace_input(const std::filesystem::path& path, const tok
     if (!added) return fail_at(path.string() + ": line " + std::to_string(ordinal + 1), added.error());
   }
   if (file.bad()) return fail(ErrorCode::kIo, path.string() + ": cannot be read");
-  return maker->take();
+  TraceInput input = maker->take();
+  if (input.jobs.empty()) return fail(ErrorCode::kInvalidArgument, path.string() + ": there is no text in it");
+  return input;
 }
 
 }  // namespace sida::cli

@@ -57,6 +57,9 @@ WaitEstimate::Load SchedulerCore::load_with(const Sequence& sequence) const {
     load.rows += other.beams;
   }
   if (waiting_.empty() && room) load.line_tokens = 0;
+  // More than a step takes is computed in several, whose time is the line's.
+  load.source_tokens = std::min(load.source_tokens, std::max(sequence.source_tokens, limits_.rows_max));
+  load.rows = std::min(load.rows, std::max(sequence.beams, static_cast<std::int64_t>(limits_.running_max)));
   return load;
 }
 
@@ -207,7 +210,15 @@ void SchedulerCore::step_done(StepId step, std::span<const SequenceId> finished,
     estimate_.finished(found->second.decoded, found->second.new_tokens);
     forget(id, now);
   }
-  if (running_.empty()) tokens_flow_ = false;
+  look_whether_tokens_flow();
+}
+
+// Else the time until the next token is no interval between tokens.
+void SchedulerCore::look_whether_tokens_flow() {
+  tokens_flow_ = tokens_flow_ && std::ranges::any_of(running_, [this](SequenceId id) {
+                   const Sequence& sequence = sequences_.at(id);
+                   return sequence.decoded > 0 && !sequence.cancelled;
+                 });
 }
 
 void SchedulerCore::measure(const StepPlan& step, TimePoint now) {
@@ -272,6 +283,7 @@ void SchedulerCore::forget(SequenceId sequence, TimePoint now) {
   const auto node = sequences_.extract(sequence);
   if (std::erase(running_, sequence) > 0) {
     cache_tokens_ -= node.mapped().cache_tokens();
+    look_whether_tokens_flow();
     return;
   }
   if (std::erase(waiting_, sequence) == 0) return;

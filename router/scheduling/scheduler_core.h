@@ -147,6 +147,7 @@ class SchedulerCore {
   void admit(const WaitingSource& source, TimePoint now);
   void forget(SequenceId sequence, TimePoint now);
   void measure(const StepPlan& step, TimePoint now);
+  void look_whether_tokens_flow();
 
   SchedulerLimits limits_;
   std::unordered_map<SequenceId, Sequence> sequences_;
@@ -154,7 +155,7 @@ class SchedulerCore {
   FairShares shares_;               // Of those.
   Turns turns_;                     // The same.
   WaitEstimate estimate_;
-  bool tokens_flow_ = false;          // The last token step left somebody running.
+  bool tokens_flow_ = false;          // Somebody has tokens and waits for the next one.
   ExpertPopularity popularity_;       // In sources lately.
   std::vector<SequenceId> running_;   // Encoded or in the step that encodes it, in order of admission.
   std::int64_t waiting_tokens_ = 0;   // Of waiting_.

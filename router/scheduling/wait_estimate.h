@@ -83,14 +83,15 @@ class WaitEstimate {
   [[nodiscard]] std::optional<Duration> expected(const Load& load) const {
     double wait = 0;
     if (load.line_tokens > 0) {
-      if (line_tokens_ <= 0 || line_seconds_ < kLineSecondsMin) return std::nullopt;
+      // A line that stood still for seconds says nothing of how it goes on.
+      if (line_tokens_ < kLineTokensMin || line_seconds_ < kLineSecondsMin) return std::nullopt;
       wait = static_cast<double>(load.line_tokens) * line_seconds_ / line_tokens_;
     }
     if (!encoding_.known() || (load.new_tokens > 0 && !interval_.known())) return std::nullopt;
     const double tokens = static_cast<double>(load.new_tokens) * share_;
-    return std::chrono::duration_cast<Duration>(
-        std::chrono::duration<double>(wait + encoding_.at(static_cast<double>(load.source_tokens)) +
-                                      tokens * interval_.at(static_cast<double>(load.rows))));
+    const double all = wait + encoding_.at(static_cast<double>(load.source_tokens)) +
+                       tokens * interval_.at(static_cast<double>(load.rows));
+    return std::chrono::duration_cast<Duration>(std::chrono::duration<double>(std::min(all, kSecondsMax)));
   }
 
  private:
@@ -98,7 +99,9 @@ class WaitEstimate {
   static constexpr double kShareQuantile = 0.95;
   static constexpr double kShareStep = 0.02;
   static constexpr double kLineMemorySeconds = 1;  // Of the time in which somebody waits.
-  static constexpr double kLineSecondsMin = 0.05;  // Some steps, so that the first batch alone says nothing.
+  static constexpr double kLineTokensMin = 1;
+  static constexpr double kSecondsMax = 24 * 3600;  // Later than any deadline, and no overflow.
+  static constexpr double kLineSecondsMin = 0.05;   // Some steps, so that the first batch alone says nothing.
 
   static double seconds(Duration duration) { return std::chrono::duration<double>(duration).count(); }
 

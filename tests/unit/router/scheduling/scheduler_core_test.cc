@@ -241,6 +241,30 @@ TEST(SchedulerCore, CancelsARunningSequenceAtTheEndOfItsStep) {
   EXPECT_FALSE(core.next_step(kStart));
 }
 
+// An answer that ends at a stop text is cancelled. What passes until the next one is no time between tokens, which
+// would make everybody after it look late.
+TEST(SchedulerCore, IdleTimeAfterACancelledAnswerMakesNobodyLate) {
+  SchedulerCore core({});
+  TimePoint now = kStart;
+  const auto step = [&] {
+    const auto plan = core.next_step(now);
+    SIDA_CHECK(plan.has_value());
+    now += std::chrono::milliseconds(1);
+    core.step_done(plan->step, {}, now);
+  };
+  for (std::uint64_t id = 1; id <= 20; ++id) {
+    ASSERT_TRUE(core.submit({.sequence = SequenceId{id}, .source_tokens = 10, .new_tokens = 10}, now));
+    for (int steps = 0; steps < 4; ++steps) step();
+    core.cancel(SequenceId{id});
+    ASSERT_THAT(core.ended(now), testing::SizeIs(1));
+    now += seconds(60);
+  }
+  ASSERT_TRUE(core.submit({.sequence = kA, .source_tokens = 10, .new_tokens = 10}, now));
+  for (int steps = 0; steps < 3; ++steps) step();
+  EXPECT_TRUE(core.submit(
+      {.sequence = kB, .source_tokens = 10, .deadline = now + std::chrono::milliseconds(200), .new_tokens = 10}, now));
+}
+
 TEST(SchedulerCore, ASequenceThatFinishesInTheStepThatItIsCancelledInHasFinished) {
   SchedulerCore core({});
   submit(core, kA, 10);

@@ -66,6 +66,15 @@ TEST(WaitEstimate, MeasuresTheLineOnlyWhileSomebodyWaits) {
   EXPECT_NEAR(ms(estimate.expected({.line_tokens = 1000, .source_tokens = 10})), quiet, 0.1);
 }
 
+TEST(WaitEstimate, SaysNothingOfALineThatStandsStill) {
+  WaitEstimate estimate = measured();
+  estimate.line(true, at(0));
+  for (int step = 1; step <= 20; ++step) estimate.taken(100, at(10 * step));
+  ASSERT_TRUE(estimate.expected({.line_tokens = 1000, .source_tokens = 10}));
+  for (int second = 1; second <= 60; ++second) estimate.line(true, at(200 + 1000 * second));
+  EXPECT_FALSE(estimate.expected({.line_tokens = 1000, .source_tokens = 10}));
+}
+
 TEST(WaitEstimate, LearnsHowManyOfTheTokensAskedForAreGenerated) {
   WaitEstimate estimate = measured();
   for (int sequence = 0; sequence < 1000; ++sequence) estimate.finished(sequence % 10 == 0 ? 8 : 2, 16);
