@@ -172,6 +172,21 @@ TEST_F(TrainTest, RefusesTheCheckpointOfAnotherTraining) {
   EXPECT_EQ(trained.error().code, ErrorCode::kMismatch);
 }
 
+TEST_F(TrainTest, RefusesADamagedCheckpoint) {
+  ASSERT_FALSE(train_for(15).has_value());
+  const auto folder = std::filesystem::path(options_.out) / "checkpoint";
+  for (const auto& entry : std::filesystem::directory_iterator(folder)) {
+    if (entry.path().extension() != ".safetensors") continue;
+    std::fstream file(entry.path(), std::ios::binary | std::ios::in | std::ios::out);
+    file.seekp(-8, std::ios::end);
+    file.write("\x3d\x3d", 2);
+  }
+  const auto card = train_for();
+  ASSERT_FALSE(card.has_value());
+  EXPECT_EQ(card.error().code, ErrorCode::kInvalidModel);
+  EXPECT_NE(card.error().message.find("damaged"), std::string::npos) << card.error().message;
+}
+
 TEST_F(TrainTest, RefusesATraceOfAnotherModel) {
   model::Fingerprint other{};
   other.fill(3);
