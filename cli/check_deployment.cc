@@ -27,11 +27,9 @@ struct Command {
 };
 
 Command command_for(FileRole role, const std::string& file) {
-  std::error_code ignored;
-  const fs::path programs = fs::read_symlink("/proc/self/exe", ignored).parent_path();
   const auto of = [&](const char* name, std::vector<std::string> arguments) {
     arguments.insert(arguments.end(), {"--config", file, "--print-config"});
-    return Command{(programs / name).string(), std::move(arguments)};
+    return Command{(programs_directory() / name).string(), std::move(arguments)};
   };
   switch (role) {
     case FileRole::kRouter:

@@ -190,4 +190,9 @@ ProcessEnd ChildProcess::wait_end() {
   return end_of(status);
 }
 
+std::filesystem::path programs_directory() {
+  std::error_code ignored;
+  return std::filesystem::read_symlink("/proc/self/exe", ignored).parent_path();
+}
+
 }  // namespace sida::cli

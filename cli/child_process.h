@@ -2,6 +2,7 @@
 #pragma once
 
 #include <sys/types.h>
+#include <filesystem>
 
 #include <optional>
 #include <string>
@@ -48,5 +49,8 @@ class ChildProcess {
   int output_ = -1;
   std::string unread_;
 };
+
+// The folder of the running program, in which its siblings lie. Empty where the system does not tell.
+std::filesystem::path programs_directory();
 
 }  // namespace sida::cli

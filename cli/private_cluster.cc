@@ -85,10 +85,8 @@ Result<std::unique_ptr<PrivateCluster>> PrivateCluster::start(ClusterOptions opt
   options.host = "127.0.0.1";
   options.port = 0;
   options.admin_port = 0;
-  std::error_code ignored;
-  const auto self = std::filesystem::read_symlink("/proc/self/exe", ignored);
   // Not always this very program: sida-bench, which lies beside it, measures clusters too.
-  const auto program = self.parent_path() / "sida";
+  const auto program = programs_directory() / "sida";
   // SIGTERM, so that an orphaned `serve` still ends its own children in order.
   auto process = ChildProcess::start(program.string(), serve_arguments(options), SIGTERM);
   if (!process) {

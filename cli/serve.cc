@@ -144,17 +144,13 @@ Result<void> run_cluster(const ClusterOptions& options) {
   if (!directory) {
     return tl::unexpected<Error>(std::move(directory).error());
   }
-  std::error_code ignored;
   auto key_file = write_key_file(options, directory->path());
   if (!key_file) {
     return tl::unexpected<Error>(std::move(key_file).error());
   }
-  const ClusterPlace place{fs::read_symlink("/proc/self/exe", ignored).parent_path(),
-                           directory->path(),
-                           predictor_directory(options),
-                           port->number(),
-                           admin_port->number(),
-                           std::max(1U, std::thread::hardware_concurrency()),
+  const ClusterPlace place{programs_directory(),         directory->path(),
+                           predictor_directory(options), port->number(),
+                           admin_port->number(),         std::max(1U, std::thread::hardware_concurrency()),
                            *std::move(key_file)};
   ReadyWatch watch(options.host, port->number(), admin_port->number(), !options.access.ssl_certfile.empty());
   SupervisorHooks hooks;

@@ -4,15 +4,14 @@
 
 #include <cerrno>
 #include <cstring>
-#include <filesystem>
 #include <vector>
+
+#include "cli/child_process.h"
 
 namespace sida::cli {
 
 int become_sibling(const std::string& name, const Arguments& arguments) {
-  std::error_code ignored;
-  const auto self = std::filesystem::read_symlink("/proc/self/exe", ignored);
-  const std::string program = (self.parent_path() / name).string();
+  const std::string program = (programs_directory() / name).string();
   std::vector<char*> words{const_cast<char*>(program.c_str())};
   for (const std::string& argument : arguments) words.push_back(const_cast<char*>(argument.c_str()));
   words.push_back(nullptr);

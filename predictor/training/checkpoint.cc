@@ -3,10 +3,8 @@
 #include <nlohmann/json.hpp>
 #include <system_error>
 
-#include "common/model/fingerprint.h"
 #include "common/model/output_file.h"
 #include "common/model/read_only_file.h"
-#include "predictor/file/predictor_file.h"
 #include "predictor/training/tensor_file.h"
 
 namespace sida::predictor {
@@ -30,14 +28,6 @@ void remove_weights(const fs::path& directory, const std::string& kept) {
   }
 }
 
-Result<std::string> hash_of(const fs::path& weights) {
-  auto file = PredictorFile::open(weights);
-  if (!file) return tl::unexpected(std::move(file).error());
-  const auto fingerprint = file->fingerprint();
-  if (!fingerprint) return tl::unexpected(fingerprint.error());
-  return model::to_hex(*fingerprint);
-}
-
 // Written beside it and renamed.
 Result<void> replace_text(const fs::path& path, const std::string& text) {
   const fs::path partial = path.string() + ".partial";
@@ -59,7 +49,7 @@ Result<void> Checkpoint::save(const Progress& p, const std::map<std::string, at:
   fs::create_directories(directory_, failed);
   if (failed) return fail(ErrorCode::kIo, directory_.string() + ": " + failed.message());
   SIDA_TRY(write_tensors(directory_ / file_of(p.steps), tensors));
-  auto hash = hash_of(directory_ / file_of(p.steps));
+  auto hash = hash_of_weights(directory_ / file_of(p.steps));
   if (!hash) return tl::unexpected(std::move(hash).error());
   const json state{{"purpose", purpose_},      {"epoch", p.epoch},   {"batch", p.batch},
                    {"steps", p.steps},         {"tokens", p.tokens}, {"seconds", p.seconds},
@@ -92,7 +82,7 @@ Result<std::optional<Progress>> Checkpoint::load(std::map<std::string, at::Tenso
     return fail(ErrorCode::kInvalidModel, damaged);
   }
   const fs::path weights = directory_ / file_of(p.steps);
-  const auto hash = hash_of(weights);
+  const auto hash = hash_of_weights(weights);
   if (!hash) return tl::unexpected(hash.error());
   if (state.value("weights_blake2b", std::string()) != *hash) {
     return fail(ErrorCode::kInvalidModel, weights.string() + ": damaged: delete the folder to begin anew");

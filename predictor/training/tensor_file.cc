@@ -7,6 +7,7 @@
 #include <span>
 #include <system_error>
 
+#include "common/model/fingerprint.h"
 #include "common/model/safetensors_writer.h"
 #include "predictor/file/predictor_file.h"
 
@@ -44,6 +45,14 @@ Result<void> read_tensors(const std::filesystem::path& path, std::map<std::strin
     tensor.copy_(at::from_blob(values->data(), tensor.sizes(), at::kFloat));
   }
   return file->check_all_read();
+}
+
+Result<std::string> hash_of_weights(const std::filesystem::path& path) {
+  auto file = PredictorFile::open(path);
+  if (!file) return tl::unexpected(std::move(file).error());
+  const auto fingerprint = file->fingerprint();
+  if (!fingerprint) return tl::unexpected(fingerprint.error());
+  return model::to_hex(*fingerprint);
 }
 
 }  // namespace sida::predictor

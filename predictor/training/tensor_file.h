@@ -19,4 +19,8 @@ namespace sida::predictor {
 // kNotFound, kInvalidModel, kIo.
 [[nodiscard]] Result<void> read_tensors(const std::filesystem::path& path, std::map<std::string, at::Tensor>& tensors);
 
+// BLAKE2b of a file of weights as 64 hexadecimal digits: what its card or its checkpoint says of it against damage.
+// kNotFound, kInvalidModel, kIo.
+[[nodiscard]] Result<std::string> hash_of_weights(const std::filesystem::path& path);
+
 }  // namespace sida::predictor

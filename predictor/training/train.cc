@@ -7,13 +7,13 @@
 #include <system_error>
 
 #include "common/model/output_file.h"
-#include "predictor/file/predictor_file.h"
 #include "predictor/hash/learned_hash.h"
 #include "predictor/hash/predictor_directory.h"
 #include "predictor/hash/recorded_routes.h"
 #include "predictor/training/card.h"
 #include "predictor/training/default_shape.h"
 #include "predictor/training/held_out_hits.h"
+#include "predictor/training/tensor_file.h"
 
 namespace sida::predictor {
 namespace {
@@ -70,11 +70,9 @@ Result<void> write_predictor(const TrainingOptions& o, const Parameters& paramet
   const DType matrices = shape.variant == Variant::kPublished ? DType::kFloat32 : DType::kBFloat16;
   const fs::path weights = fs::path(o.out) / kWeightsFile;
   SIDA_TRY(parameters.write(weights, matrices));
-  auto written = PredictorFile::open(weights);
-  if (!written) return tl::unexpected(std::move(written).error());
-  const auto fingerprint = written->fingerprint();
-  if (!fingerprint) return tl::unexpected(fingerprint.error());
-  card["file_blake2b"] = model::to_hex(*fingerprint);
+  auto hash = hash_of_weights(weights);
+  if (!hash) return tl::unexpected(std::move(hash).error());
+  card["file_blake2b"] = *std::move(hash);
   return write_card(o.out, card);
 }
 

@@ -175,13 +175,7 @@ void WorkerLinks::take_message(PeerLink& link, const proto::Message& message) {
 
 void WorkerLinks::send_roster() {
   proto::Roster roster{.epoch = ++epoch_, .members = {}};
-  std::set<WorkerId> seen;
-  for (const auto& link : links_) {
-    const PeerState state = link->core().state();
-    if (state != PeerState::kReady && state != PeerState::kDraining) continue;
-    if (!seen.insert(link->core().welcome()->worker).second) continue;  // Found at two addresses.
-    roster.members.push_back(member_of(*link->core().welcome(), state == PeerState::kDraining));
-  }
+  for (TrunkWorker& worker : live()) roster.members.push_back(std::move(worker.member));
   owners_ = placement::Owners(roster.members, experts_total_);
   forget_gone(roster);
   for (const auto& link : links_) {
